@@ -1,0 +1,35 @@
+# `make demo` and `make test` install what they need first; see `make help`.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := OMP_NUM_THREADS=1 $(BIN)/python
+export PYTHONUNBUFFERED = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow bench lint docs clean
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install:  ## Install system packages (as root), PETSc, Firedrake, torch and pdesolve into .venv
+	@$(PYTHON) tools/install
+
+demo: install  ## Run the whole path on Darcy flow: solve, generate, train, evaluate, accelerate
+	@$(RUN) examples/darcy_demo.py
+
+test: install  ## Run the tests (under 20 minutes on 2 cores)
+	@$(RUN) -m pytest
+
+test-slow: install  ## Run the tests marked slow too
+	@$(RUN) -m pytest -m "slow or not slow"
+
+bench: install  ## Measure speed, each figure as a ratio within one run
+	@$(RUN) -m benchmarks
+
+lint: install  ## Format check, linter and type checker
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+docs: install  ## Build the documentation into docs/site
+	@$(BIN)/mkdocs build --strict
+
+clean:  ## Remove the environment and what was built in the checkout (the cache folder stays)
+	rm -rf .venv build dist docs/site *.egg-info .pytest_cache .mypy_cache .ruff_cache demo-output
