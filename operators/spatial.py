@@ -1,0 +1,136 @@
+"""Functions of space: numbers, formulas, fields and random draws behind one interface."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from meshes.errors import InputError
+from meshes.field import Field
+from meshes.structured import FloatArray, StructuredGrid
+
+
+@runtime_checkable
+class SpatialFunction(Protocol):
+    """A function of space that is the same function on every mesh."""
+
+    def on(self, grid: StructuredGrid) -> FloatArray:
+        """Values at the grid's points, shape ``grid.shape``."""
+
+    def evaluate(self, points: npt.ArrayLike) -> FloatArray:
+        """Values at points of shape ``(n, dimension)``, shape ``(n,)``."""
+
+
+@dataclass(frozen=True)
+class ConstantFunction:
+    """The same value everywhere."""
+
+    value: float
+
+    def on(self, grid: StructuredGrid) -> FloatArray:
+        """Constant array of shape ``grid.shape``."""
+        return np.full(grid.shape, self.value)
+
+    def evaluate(self, points: npt.ArrayLike) -> FloatArray:
+        """Constant array of shape ``(n,)``."""
+        return np.full(len(np.atleast_2d(points)), self.value)
+
+
+@dataclass(frozen=True)
+class FormulaFunction:
+    """A Python function of coordinates.
+
+    Parameters
+    ----------
+    formula
+        Takes an array of shape ``(dimension, ...)`` and gives shape ``(...)`` (or a
+        number).
+    """
+
+    formula: Callable[[FloatArray], Any]
+
+    def _values(self, points: FloatArray) -> FloatArray:
+        values = np.asarray(self.formula(points), dtype=np.float64)
+        if values.ndim and values.shape != points.shape[1:]:
+            raise InputError(
+                f"the function {getattr(self.formula, '__name__', self.formula)!r} gave shape "
+                f"{values.shape} for points of shape {points.shape}; it must give "
+                f"{points.shape[1:]}"
+            )
+        return np.broadcast_to(values, points.shape[1:]).copy()
+
+    def on(self, grid: StructuredGrid) -> FloatArray:
+        """Values at the grid's points."""
+        return self._values(grid.points())
+
+    def evaluate(self, points: npt.ArrayLike) -> FloatArray:
+        """Values at points ``(n, dimension)``."""
+        return self._values(np.atleast_2d(np.asarray(points, dtype=np.float64)).T)
+
+
+@dataclass(frozen=True, eq=False)
+class FieldFunction:
+    """A scalar field taken as constant around each of its values.
+
+    On a grid it gives the nearest value, so that an array of cell values keeps its jumps
+    on a finer grid.
+    """
+
+    field: Field
+
+    def on(self, grid: StructuredGrid) -> FloatArray:
+        """Nearest value at the grid's points."""
+        values: FloatArray = self.field.resample(grid, method="nearest").values[0]
+        return values
+
+    def evaluate(self, points: npt.ArrayLike) -> FloatArray:
+        """Nearest value at points ``(n, dimension)``."""
+        values: FloatArray = self.field.evaluate(points, method="nearest")[0]
+        return values
+
+
+def as_spatial_function(value: object) -> SpatialFunction:
+    """Wrap a number, a function of points, or a scalar :class:`meshes.Field`.
+
+    Parameters
+    ----------
+    value
+        What to wrap. An object that is a spatial function already is given back. Wrap an
+        array in a ``Field`` first: it does not say where its values sit.
+
+    Raises
+    ------
+    InputError
+        For anything else, and for numbers that are not finite.
+
+    Examples
+    --------
+    >>> as_spatial_function(lambda x: x[0] * x[1]).evaluate([[2.0, 3.0]])
+    array([6.])
+    """
+    if isinstance(value, numbers.Real):
+        if not np.isfinite(float(value)):
+            raise InputError(f"{value} is not a finite number")
+        return ConstantFunction(float(value))
+    if isinstance(value, Field):
+        if value.num_channels != 1:
+            raise InputError(f"a scalar field is needed; this one has channels {value.names}")
+        return FieldFunction(value)
+    if isinstance(value, SpatialFunction):
+        return value
+    if callable(value):
+        return FormulaFunction(value)
+    if isinstance(value, np.ndarray | list | tuple):
+        raise InputError(
+            "an array alone does not say where its values sit; wrap it: "
+            "Field(StructuredGrid(array.shape), array)"
+        )
+    raise InputError(
+        f"{value!r} is no function of space; give a number, a function of points of shape "
+        "(dimension, ...), or a Field"
+    )

@@ -1,0 +1,142 @@
+"""PETSc options for one solver: nested dictionaries in, unused names out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from petsc4py import PETSc
+
+from meshes.errors import InputError, suggest
+
+
+def flatten(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Join nested names with underscores, as Firedrake users write them.
+
+    Examples
+    --------
+    >>> flatten({"pc_type": "fieldsplit", "fieldsplit_0": {"ksp_type": "cg"}})
+    {'pc_type': 'fieldsplit', 'fieldsplit_0_ksp_type': 'cg'}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in parameters.items():
+        if not isinstance(key, str) or not key or key.startswith("-"):
+            raise InputError(
+                f"option name {key!r} must be a PETSc name without the dash, such as 'ksp_type'"
+            )
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key.rstrip('_')}_"))
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+class SolverOptions:
+    """Options that are in PETSc's database while a solver is set up and used.
+
+    Options that the user put there under the same prefix (from a command line or
+    ``PETSC_OPTIONS``) take precedence.
+
+    Parameters
+    ----------
+    defaults
+        Used where nothing else is said; not reported when unused.
+    parameters
+        The caller's, nested or flat; ``None`` stands for a flag without a value.
+    prefix
+        Options prefix, ending in an underscore.
+    """
+
+    def __init__(
+        self, defaults: Mapping[str, Any], parameters: Mapping[str, Any] | None, prefix: str
+    ) -> None:
+        if prefix and not prefix.endswith("_"):
+            prefix += "_"
+        self.prefix = prefix
+        given = flatten(parameters or {})
+        self.given = given
+        merged = {**flatten(defaults), **given}
+        if given.get("pc_type", merged.get("pc_type")) != flatten(defaults).get("pc_type"):
+            # options of a preconditioner that is not used any more
+            merged = {
+                key: value
+                for key, value in merged.items()
+                if key in given or not key.startswith(("pc_gamg", "mg_"))
+            }
+        self.options = merged
+        self._database = PETSc.Options(prefix)
+        self._inserted: list[str] = []
+
+    def insert(self) -> None:
+        """Put the options into the database."""
+        for key, value in self.options.items():
+            if not self._database.hasName(key):
+                self._database.setValue(key, value)
+                self._inserted.append(key)
+
+    def unused(self) -> list[str]:
+        """The caller's options that nothing has read."""
+        return [key for key in self.given if key in self._inserted and not self._database.used(key)]
+
+    def remove(self) -> None:
+        """Take the options out again."""
+        for key in self._inserted:
+            self._database.delValue(key)
+        self._inserted = []
+
+
+def petsc_flags(words: list[str]) -> dict[str, str | None]:
+    """Parse ``-ksp_type cg -ksp_monitor`` as PETSc does.
+
+    Raises
+    ------
+    InputError
+        If a value stands where an option's name should.
+
+    Examples
+    --------
+    >>> petsc_flags(["-ksp_type", "cg", "-ksp_monitor", "-shift", "-1.5"])
+    {'ksp_type': 'cg', 'ksp_monitor': None, 'shift': '-1.5'}
+    """
+    options: dict[str, str | None] = {}
+    index = 0
+    while index < len(words):
+        word = words[index]
+        if not is_flag(word):
+            raise InputError(
+                f"'{word}' after '--' is no PETSc option; options start with a dash, such as "
+                "-ksp_type cg"
+            )
+        name = word.lstrip("-")
+        following = words[index + 1] if index + 1 < len(words) else None
+        if following is not None and not is_flag(following):
+            options[name] = following
+            index += 2
+        else:
+            options[name] = None
+            index += 1
+    return options
+
+
+def is_flag(word: str) -> bool:
+    """Whether PETSc takes a word as an option's name (a negative number is a value)."""
+    return len(word) > 1 and word[0] == "-" and not (word[1].isdigit() or word[1] == ".")
+
+
+def reason_name(reason: int) -> str:
+    """PETSc's name of a Krylov method's reason for stopping."""
+    names = {
+        value: name
+        for name, value in vars(PETSc.KSP.ConvergedReason).items()
+        if isinstance(value, int) and name.startswith(("CONVERGED", "DIVERGED"))
+    }
+    return names.get(reason, f"reason {reason}")
+
+
+def unused_message(unused: list[str]) -> str:
+    """What to say about options that nothing read."""
+    return (
+        f"PETSc did not use: {', '.join('-' + name for name in unused)}. Check the spelling, and "
+        "whether the chosen solver has that option (-ksp_view lists what is in use). "
+        + suggest(unused[0], ("ksp_type", "ksp_rtol", "ksp_max_it", "ksp_monitor", "pc_type"))
+    )

@@ -1,0 +1,1 @@
+"""The backend for boxes: finite volumes on PETSc's distributed arrays."""

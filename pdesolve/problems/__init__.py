@@ -1,0 +1,1 @@
+"""Problem families: what is solved."""

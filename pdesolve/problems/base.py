@@ -1,0 +1,183 @@
+"""What a problem and a family of problems are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from meshes.errors import InputError
+from meshes.field import Field
+from meshes.structured import FloatArray, StructuredGrid
+from operators.parameters import ParameterSpace
+from operators.stencil import Stencil
+from pdesolve.problems.boundary import Condition
+
+
+@dataclass(frozen=True, eq=False)
+class LinearSystem:
+    """A discrete problem on a grid, A u = b.
+
+    Parameters
+    ----------
+    stencil
+        A.
+    right_hand_side
+        b, shape ``grid.shape``, boundary data included.
+    symmetric
+        Whether A is symmetric.
+    constant_null_space
+        Whether constants solve A u = 0; b must then sum to zero and the answer is the
+        one with mean zero.
+    notes
+        Remarks for the record of the solve.
+    """
+
+    stencil: Stencil
+    right_hand_side: FloatArray
+    symmetric: bool = False
+    constant_null_space: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.right_hand_side, dtype=np.float64)
+        if values.shape != self.stencil.grid.shape:
+            raise InputError(
+                f"right-hand side of shape {values.shape} does not fit the grid's shape "
+                f"{self.stencil.grid.shape}"
+            )
+        if not np.isfinite(values).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+            raise InputError(f"the right-hand side is not finite at index {where}")
+
+
+class Problem(ABC):
+    """One boundary value problem.
+
+    An implementation sets the attributes below, and gives :meth:`discretize` for the
+    backend ``grid``, :meth:`weak_form` for ``fem``, or both.
+
+    Attributes
+    ----------
+    name
+        Family name, or any other name.
+    dimension
+        Number of space dimensions.
+    lower, upper
+        The box, for meshes made from a shape.
+    boundary_conditions
+        Condition by side.
+    unknown
+        Name of what is solved for.
+    """
+
+    name: str
+    dimension: int
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    boundary_conditions: Mapping[str, Condition]
+    unknown: ClassVar[str] = "u"
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """The backends whose form this problem gives, the default first."""
+        found = []
+        if type(self).discretize is not Problem.discretize:
+            found.append("grid")
+        if type(self).weak_form is not Problem.weak_form:
+            found.append("fem")
+        return tuple(found)
+
+    def grid(self, shape: int | tuple[int, ...]) -> StructuredGrid:
+        """The cell-centred grid of the problem's box with the given number of cells."""
+        from pdesolve.problems.boundary import periodic_axes
+
+        sizes = (shape,) * self.dimension if isinstance(shape, int) else tuple(shape)
+        if len(sizes) != self.dimension:
+            raise InputError(
+                f"mesh={shape!r} has {len(sizes)} axes; '{self.name}' is {self.dimension}D"
+            )
+        wraps = periodic_axes(self.boundary_conditions, self.dimension)
+        return StructuredGrid(sizes, self.lower, self.upper, wraps)
+
+    @abstractmethod
+    def input_fields(self, grid: StructuredGrid) -> Field:
+        """The fields that determine the answer, as a surrogate's input."""
+
+    def discretize(self, grid: StructuredGrid) -> LinearSystem:
+        """The linear system on a grid (backend ``grid``)."""
+        raise InputError(f"problem '{self.name}' has no form for the backend 'grid'")
+
+    def weak_form(self, context: Any) -> Any:
+        """The weak form on a Firedrake mesh (backend ``fem``)."""
+        raise InputError(f"problem '{self.name}' has no form for the backend 'fem'")
+
+
+class ProblemFamily(ABC):
+    """Problems that differ in parameters drawn from a distribution.
+
+    Attributes
+    ----------
+    name
+        Name in the registry.
+    dimension
+        Number of space dimensions.
+    parameters
+        What is drawn.
+    backends
+        Backends that solve it, the default first.
+    inputs, outputs
+        Names of a surrogate's input and output channels.
+    units
+        Unit by channel name.
+    default_shape
+        Grid used when none is given.
+    equation
+        The PDE, in plain text.
+    citation
+        Where the family comes from.
+    symmetries
+        Grid symmetries under which solutions transform like the inputs, such as
+        ``("square",)`` for all flips and exchanges of axes; used for augmentation.
+    """
+
+    name: str
+    dimension: int
+    parameters: ParameterSpace
+    backends: tuple[str, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    units: Mapping[str, str]
+    default_shape: tuple[int, ...]
+    equation: str
+    citation: str = ""
+    symmetries: tuple[str, ...] = ()
+
+    def sample(self, rng: np.random.Generator) -> dict[str, Any]:
+        """Draw parameters; the same generator state gives the same problem on every mesh."""
+        return self.parameters.sample(rng)
+
+    @abstractmethod
+    def problem(self, parameters: Mapping[str, Any]) -> Problem:
+        """The problem with these parameters."""
+
+    def exact(self, parameters: Mapping[str, Any]) -> Callable[[FloatArray], FloatArray] | None:
+        """The exact solution as a function of points ``(dimension, ...)``, if known."""
+        del parameters
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for a data card: the PDE, parameters, units, source."""
+        return {
+            "family": self.name,
+            "equation": self.equation,
+            "dimension": self.dimension,
+            "inputs": list(self.inputs),
+            "outputs": list(self.outputs),
+            "units": dict(self.units),
+            "parameters": self.parameters.describe(),
+            "citation": self.citation,
+        }

@@ -1,0 +1,130 @@
+"""Boundary conditions by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from meshes.errors import InputError, suggest
+from operators.spatial import SpatialFunction, as_spatial_function
+
+
+@dataclass(frozen=True)
+class Dirichlet:
+    """u = value.
+
+    Parameters
+    ----------
+    value
+        A number, a function of points ``(dimension, ...)``, or a Field, in the unit of u.
+
+    Examples
+    --------
+    >>> Dirichlet(1.0).function.evaluate([[0.0, 0.0]])
+    array([1.])
+    """
+
+    value: object = 0.0
+
+    @property
+    def function(self) -> SpatialFunction:
+        """The value as a function of space."""
+        return as_spatial_function(self.value)
+
+
+@dataclass(frozen=True)
+class Neumann:
+    """a ∂u/∂n = flux, with n pointing out of the domain.
+
+    Parameters
+    ----------
+    flux
+        A number, a function of points, or a Field; positive flows in.
+    """
+
+    flux: object = 0.0
+
+    @property
+    def function(self) -> SpatialFunction:
+        """The flux as a function of space."""
+        return as_spatial_function(self.flux)
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """The side is the opposite side."""
+
+
+Condition = Dirichlet | Neumann | Periodic
+
+
+def conditions_by_side(
+    given: Mapping[str, Condition], sides: Sequence[str]
+) -> dict[str, Condition]:
+    """Exactly one condition for each side.
+
+    Parameters
+    ----------
+    given
+        Condition by side name; the name ``"all"`` stands for every side and must then
+        be alone.
+    sides
+        The names that the mesh has.
+
+    Returns
+    -------
+    dict
+        In the order of `sides`.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, a side without a condition, or a side given two.
+    """
+    for name, condition in given.items():
+        if not isinstance(condition, Dirichlet | Neumann | Periodic):
+            raise InputError(
+                f"the condition of side '{name}' is {condition!r}; use Dirichlet(value), "
+                "Neumann(flux) or Periodic()"
+            )
+    if "all" in given:
+        others = [name for name in given if name != "all"]
+        if others:
+            raise InputError(
+                f"side '{others[0]}' has two conditions, its own and that of 'all'; name every "
+                f"side instead: {', '.join(sides)}"
+            )
+        return dict.fromkeys(sides, given["all"])
+    for name in given:
+        if name not in sides:
+            raise InputError(f"the mesh has no side '{name}'. {suggest(name, sides)}")
+    missing = [side for side in sides if side not in given]
+    if missing:
+        raise InputError(
+            f"no boundary condition for: {', '.join(missing)}. Give each side Dirichlet, Neumann "
+            "or Periodic (Neumann(0) lets nothing through)"
+        )
+    return {side: given[side] for side in sides}
+
+
+def periodic_axes(conditions: Mapping[str, Condition], dimension: int) -> tuple[bool, ...]:
+    """Which axes of a box wrap.
+
+    Raises
+    ------
+    InputError
+        If only one of two opposite sides is periodic.
+    """
+    wraps = []
+    for axis in "xyz"[:dimension]:
+        pair = [
+            isinstance(conditions.get(name, conditions.get("all")), Periodic)
+            for name in (f"{axis}_lower", f"{axis}_upper")
+        ]
+        if pair[0] != pair[1]:
+            raise InputError(
+                f"axis {axis} is periodic on one side only; give both {axis}_lower and "
+                f"{axis}_upper Periodic(), or neither"
+            )
+        wraps.append(pair[0])
+    return tuple(wraps)

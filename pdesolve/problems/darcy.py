@@ -1,0 +1,315 @@
+"""Steady flow in a porous medium: −∇·(a ∇u) = f."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from meshes.errors import InputError, suggest
+from meshes.field import Field
+from meshes.structured import FloatArray, StructuredGrid
+from operators.parameters import (
+    FieldParameter,
+    LogNormalField,
+    ParameterSpace,
+    ThresholdedField,
+)
+from operators.random_fields import Boundary, GaussianRandomField
+from operators.spatial import SpatialFunction, as_spatial_function
+from pdesolve.grid.finite_volume import diffusion_system
+from pdesolve.problems.base import LinearSystem, Problem, ProblemFamily
+from pdesolve.problems.boundary import Condition, Dirichlet, conditions_by_side
+
+
+@dataclass(frozen=True, eq=False)
+class DarcyProblem(Problem):
+    """−∇·(a ∇u) = f with u given or a ∂u/∂n given on each side.
+
+    Parameters
+    ----------
+    coefficient
+        Permeability over viscosity a > 0: a number, a function of points of shape
+        ``(dimension, ...)``, a scalar Field, or a draw of a random field. For the
+        backend ``fem`` also a symmetric positive definite matrix: an array of shape
+        ``(dimension, dimension)`` or a function that gives ``(dimension, dimension,
+        ...)``.
+    source
+        f, given in the same ways.
+    boundary_conditions
+        By side name: ``x_lower``, ``x_upper``, ``y_lower``, ... on boxes, physical names
+        on Gmsh meshes, or ``"all"``.
+    dimension
+        1, 2 or 3.
+    lower, upper
+        The box; the unit box when left out.
+    name
+        Used in messages and to match surrogates.
+
+    Notes
+    -----
+    With a ∂u/∂n given (or periodic sides) everywhere, u is defined up to a constant; the
+    answer is the one with mean zero, and f and the fluxes must balance.
+
+    Examples
+    --------
+    >>> from pdesolve import solve
+    >>> problem = DarcyProblem(lambda x: 1.0 + x[0], dimension=2)
+    >>> float(solve(problem, mesh=(16, 16)).field.values.max()) > 0
+    True
+    """
+
+    coefficient: object = 1.0
+    source: object = 1.0
+    boundary_conditions: Mapping[str, Condition] = field(
+        default_factory=lambda: {"all": Dirichlet(0.0)}
+    )
+    dimension: int = 2
+    lower: tuple[float, ...] = ()
+    upper: tuple[float, ...] = ()
+    name: str = "darcy"
+
+    unknown: ClassVar[str] = "pressure"
+
+    def __post_init__(self) -> None:
+        box = StructuredGrid((2,) * self.dimension, self.lower, self.upper)  # checks the box
+        object.__setattr__(self, "lower", box.lower)
+        object.__setattr__(self, "upper", box.upper)
+        object.__setattr__(self, "boundary_conditions", dict(self.boundary_conditions))
+
+    @cached_property
+    def has_tensor_coefficient(self) -> bool:
+        """Whether a is a matrix."""
+        if isinstance(self.coefficient, np.ndarray):
+            return self.coefficient.shape == (self.dimension, self.dimension)
+        if callable(self.coefficient) and not isinstance(self.coefficient, SpatialFunction):
+            middle = (np.array(self.lower) + np.array(self.upper)) / 2
+            return np.ndim(self.coefficient(middle.reshape(-1, 1))) == 3
+        return False
+
+    @cached_property
+    def scalar_coefficient(self) -> SpatialFunction:
+        """a as a scalar function of space.
+
+        Raises
+        ------
+        InputError
+            If a is a matrix.
+        """
+        if self.has_tensor_coefficient:
+            raise InputError(
+                "a matrix-valued coefficient needs the backend 'fem' "
+                "(solve(..., backend='fem')); 'grid' takes scalar ones"
+            )
+        return as_spatial_function(self.coefficient)
+
+    @cached_property
+    def source_function(self) -> SpatialFunction:
+        """f as a function of space."""
+        return as_spatial_function(self.source)
+
+    def coefficient_on(self, grid: StructuredGrid) -> FloatArray:
+        """a at the grid's points, checked to be positive and finite, shape ``grid.shape``."""
+        values = self.scalar_coefficient.on(grid)
+        if not np.isfinite(values).all() or values.min() <= 0:
+            bad = ~(np.isfinite(values) & (values > 0))
+            where = tuple(int(i) for i in np.argwhere(bad)[0])
+            raise InputError(
+                f"the coefficient must be positive and finite; it is {values[where]} at index "
+                f"{where} ({int(bad.sum())} of {values.size} values)"
+            )
+        return values
+
+    def input_fields(self, grid: StructuredGrid) -> Field:
+        """The coefficient, one channel."""
+        return Field(grid, self.coefficient_on(grid), ("coefficient",))
+
+    def discretize(self, grid: StructuredGrid) -> LinearSystem:
+        """Conservative finite volumes with harmonic face averages."""
+        if grid.dimension != self.dimension:
+            raise InputError(f"the problem is {self.dimension}D, the grid {grid.dimension}D")
+        conditions = conditions_by_side(self._conditions_on_sides(grid), grid.side_names)
+        return diffusion_system(
+            grid, self.coefficient_on(grid), self.source_function.on(grid), conditions
+        )
+
+    def _conditions_on_sides(self, grid: StructuredGrid) -> dict[str, Condition]:
+        """Leave out the sides of axes that wrap."""
+        from pdesolve.problems.boundary import periodic_axes
+
+        wraps = periodic_axes(self.boundary_conditions, self.dimension)
+        if wraps != grid.periodic:
+            raise InputError(
+                f"the problem's axes wrap as {wraps}, the grid's as {grid.periodic}; make the grid "
+                "with problem.grid(shape)"
+            )
+        if all(wraps):
+            return {}
+        wrapped = {f"{axis}_" for axis, wrap in zip("xyz", wraps, strict=False) if wrap}
+        return {
+            side: condition
+            for side, condition in self.boundary_conditions.items()
+            if side[:2] not in wrapped
+        }
+
+    def weak_form(self, context: Any) -> Any:
+        """Continuous Lagrange or mixed Raviart–Thomas form, by the context's element."""
+        from pdesolve.problems._firedrake_darcy import darcy_form
+
+        return darcy_form(self, context)
+
+
+@dataclass(frozen=True)
+class DarcyFamily(ProblemFamily):
+    """Darcy flow on the unit box with a random coefficient, f = 1 and u = 0 on the sides.
+
+    −∇·(a ∇u) = f. The two-valued coefficient with the default numbers is the benchmark
+    of Li et al. (2021): a = 12 where a Gaussian field with covariance (−Δ + 9)^−2
+    (zero-Neumann Laplacian, no constant mode) is not negative, 3 elsewhere.
+
+    Parameters
+    ----------
+    dimension
+        1, 2 or 3.
+    kind
+        ``"threshold"`` or ``"lognormal"``.
+    alpha, tau, covariance_boundary, num_modes
+        Of the Gaussian field, see :class:`operators.GaussianRandomField`.
+    above, below
+        The two values.
+    mean_log, standard_deviation
+        Of the logarithm of a log-normal coefficient.
+    source
+        f, a number.
+    name
+        Name in the registry.
+
+    References
+    ----------
+    Li, Kovachki, Azizzadenesheli, Liu, Bhattacharya, Stuart, Anandkumar (2021), Fourier
+    Neural Operator for Parametric Partial Differential Equations, ICLR,
+    doi:10.48550/arXiv.2010.08895.
+
+    Examples
+    --------
+    >>> family = DarcyFamily(2)
+    >>> draw = family.sample(np.random.default_rng(0))
+    >>> grid = StructuredGrid((8, 8))
+    >>> sorted(set(family.problem(draw).coefficient_on(grid).ravel().tolist()))
+    [3.0, 12.0]
+    """
+
+    dimension: int = 2
+    kind: Literal["threshold", "lognormal"] = "threshold"
+    alpha: float = 2.0
+    tau: float = 3.0
+    covariance_boundary: Boundary = "neumann"
+    num_modes: int | None = None
+    above: float = 12.0
+    below: float = 3.0
+    mean_log: float = 0.0
+    standard_deviation: float = 1.0
+    source: float = 1.0
+    name: str = "darcy2d"
+
+    backends: ClassVar[tuple[str, ...]] = ("grid", "fem")
+    inputs: ClassVar[tuple[str, ...]] = ("coefficient",)
+    outputs: ClassVar[tuple[str, ...]] = ("pressure",)
+    units: ClassVar[Mapping[str, str]] = {
+        "coefficient": "m^2 Pa^-1 s^-1",
+        "pressure": "Pa",
+        "source": "s^-1",
+        "length": "m",
+    }
+    equation: ClassVar[str] = "-div(a grad u) = f in the unit box, u = 0 on its sides"
+    citation: ClassVar[str] = "Li et al. (2021), doi:10.48550/arXiv.2010.08895"
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("threshold", "lognormal"):
+            raise InputError(
+                f"kind='{self.kind}'. {suggest(self.kind, ('threshold', 'lognormal'))}"
+            )
+        if not np.isfinite(self.source):
+            raise InputError(f"source={self.source!r} must be a finite number")
+        _ = self.parameters  # checks the numbers of the random field
+
+    @property
+    def symmetries(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The distribution, f and the sides do not change under flips or exchanged axes."""
+        return ("square",)
+
+    @property
+    def default_shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        """Grid used when none is given."""
+        return {1: (256,), 2: (64, 64), 3: (24, 24, 24)}[self.dimension]
+
+    @cached_property
+    def parameters(self) -> ParameterSpace:  # type: ignore[override]
+        """The random coefficient."""
+        gaussian = GaussianRandomField(
+            self.dimension,
+            self.alpha,
+            self.tau,
+            self.covariance_boundary,
+            self.num_modes,
+            self.standard_deviation if self.kind == "lognormal" else None,
+        )
+        distribution = (
+            ThresholdedField(gaussian, self.above, self.below)
+            if self.kind == "threshold"
+            else LogNormalField(gaussian, self.mean_log)
+        )
+        return ParameterSpace(
+            (
+                FieldParameter(
+                    "coefficient",
+                    distribution,
+                    self.units["coefficient"],
+                    "permeability over viscosity",
+                ),
+            )
+        )
+
+    def problem(self, parameters: Mapping[str, Any]) -> DarcyProblem:
+        """The problem with this coefficient."""
+        values = self.parameters.check(parameters)
+        return DarcyProblem(
+            values["coefficient"], self.source, dimension=self.dimension, name=self.name
+        )
+
+    def with_options(self, **options: Any) -> DarcyFamily:
+        """The family with other numbers."""
+        return replace(self, **options)
+
+
+def darcy1d(**options: Any) -> DarcyFamily:
+    """Two-valued coefficient on the unit interval."""
+    return DarcyFamily(1, name="darcy1d", **options)
+
+
+def darcy2d(**options: Any) -> DarcyFamily:
+    """Two-valued coefficient on the unit square: the benchmark."""
+    return DarcyFamily(2, name="darcy2d", **options)
+
+
+def darcy3d(**options: Any) -> DarcyFamily:
+    """Two-valued coefficient on the unit cube."""
+    return DarcyFamily(3, name="darcy3d", **options)
+
+
+def darcy1d_lognormal(**options: Any) -> DarcyFamily:
+    """Log-normal coefficient on the unit interval."""
+    return DarcyFamily(1, "lognormal", name="darcy1d_lognormal", **options)
+
+
+def darcy2d_lognormal(**options: Any) -> DarcyFamily:
+    """Log-normal coefficient on the unit square."""
+    return DarcyFamily(2, "lognormal", name="darcy2d_lognormal", **options)
+
+
+def darcy3d_lognormal(**options: Any) -> DarcyFamily:
+    """Log-normal coefficient on the unit cube."""
+    return DarcyFamily(3, "lognormal", name="darcy3d_lognormal", **options)

@@ -1,0 +1,222 @@
+"""Solve one problem."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from meshes.errors import InputError, require
+from meshes.field import Field
+from meshes.structured import StructuredGrid
+from operators.failures import SolveFailure
+from pdesolve.problems.base import Problem
+from pdesolve.solution import Solution
+
+Backend = Literal["auto", "grid", "fem"]
+
+
+def solve(
+    problem: Problem,
+    *,
+    mesh: Any = None,
+    backend: Backend = "auto",
+    solver_parameters: Mapping[str, Any] | None = None,
+    options_prefix: str = "",
+    x0: Field | None = None,
+    accelerate: Any = None,
+    comm: Any = None,
+    check: bool = True,
+    element: str = "CG",
+    degree: int = 1,
+    unused_options: Literal["warn", "error"] = "warn",
+) -> Solution:
+    """Solve a problem with PETSc (backend ``grid``) or Firedrake (backend ``fem``).
+
+    Collective on the communicator.
+
+    Parameters
+    ----------
+    problem
+        What to solve.
+    mesh
+        Number of cells an axis (an integer or a tuple), a :class:`meshes.StructuredGrid`;
+        for ``fem`` also a :class:`meshes.UnstructuredMesh`, a Firedrake mesh, or the path
+        of a Gmsh file.
+    backend
+        ``"grid"``, ``"fem"``, or ``"auto"``: ``grid`` where the problem and the mesh
+        allow it.
+    solver_parameters
+        PETSc options by name, nested or flat, without the dash; they replace the
+        defaults.
+    options_prefix
+        Prefix under which PETSc's command line reaches the solver.
+    x0
+        Initial guess; resampled to the mesh.
+    accelerate
+        A trained surrogate (checkpoint path or ``neural.Surrogate``) whose prediction is
+        the initial guess. The tolerance stays relative to ‖b‖, so the answer is as
+        accurate as without.
+    comm
+        MPI communicator; all processes when left out.
+    check
+        Raise when the tolerance is not met; otherwise look at ``solution.result``.
+    element, degree
+        Finite element of the backend ``fem``: ``"CG"`` (continuous Lagrange) or ``"RT"``
+        (mixed Raviart–Thomas with discontinuous pressure).
+    unused_options
+        Whether options that PETSc did not read are a warning or an error.
+
+    Returns
+    -------
+    Solution
+        Field, record of the solve and the library's own objects.
+
+    Raises
+    ------
+    InputError
+        If problem, mesh, backend and options do not fit together.
+    SolveFailure
+        If the tolerance is not met and `check` holds; carries ``result`` and ``solution``.
+    MissingDependencyError
+        If the backend is not installed.
+
+    Examples
+    --------
+    >>> from pdesolve import solve
+    >>> from pdesolve.problems.darcy import DarcyProblem
+    >>> solution = solve(DarcyProblem(1.0, dimension=1), mesh=64)
+    >>> round(float(solution.field.evaluate([[0.5]])[0, 0]), 3)
+    0.125
+    """
+    if not isinstance(problem, Problem):
+        raise InputError(
+            f"problem is a {type(problem).__name__}; give a Problem, such as "
+            "family.problem(family.sample(rng))"
+        )
+    if mesh is None:
+        raise InputError("mesh is missing; give cells an axis such as mesh=(64, 64), or a mesh")
+    chosen = _choose(problem, mesh, backend)
+    if x0 is not None and accelerate is not None:
+        raise InputError("x0 and accelerate both give an initial guess; give one of them")
+    if accelerate is not None:
+        x0 = importlib.import_module("neural.accelerate").initial_guess(
+            accelerate, problem, _guess_grid(problem, mesh)
+        )
+    if chosen == "grid":
+        return _solve_grid(
+            problem,
+            _as_grid(problem, mesh),
+            solver_parameters,
+            options_prefix,
+            x0,
+            comm,
+            check,
+            unused_options == "error",
+        )
+    require("firedrake", extra="fem")
+    solver = importlib.import_module("pdesolve.fem._firedrake_solver")
+    solution: Solution = solver.solve_fem(
+        problem,
+        mesh=mesh,
+        solver_parameters=solver_parameters,
+        options_prefix=options_prefix,
+        x0=x0,
+        comm=comm,
+        check=check,
+        element=element,
+        degree=degree,
+        unused_options=unused_options,
+    )
+    return solution
+
+
+def _is_box(mesh: Any) -> bool:
+    return isinstance(mesh, int | StructuredGrid) or (
+        isinstance(mesh, Sequence) and not isinstance(mesh, str)
+    )
+
+
+def _choose(problem: Problem, mesh: Any, backend: str) -> str:
+    from meshes.errors import suggest
+
+    known = ("auto", "grid", "fem")
+    if backend not in known:
+        raise InputError(f"there is no backend '{backend}'. {suggest(backend, known)}")
+    tensor = getattr(problem, "has_tensor_coefficient", False)
+    if backend == "auto":
+        if _is_box(mesh) and "grid" in problem.backends and not tensor:
+            return "grid"
+        return "fem"
+    if backend not in problem.backends:
+        raise InputError(
+            f"'{problem.name}' has no form for the backend '{backend}'; it has: "
+            f"{', '.join(problem.backends)}"
+        )
+    if backend == "grid" and not _is_box(mesh):
+        kind = f"the file '{mesh}'" if isinstance(mesh, str | Path) else type(mesh).__name__
+        raise InputError(
+            f"the backend 'grid' solves on boxes, and mesh is {kind}; use backend='fem'"
+        )
+    return backend
+
+
+def _as_grid(problem: Problem, mesh: Any) -> StructuredGrid:
+    if not isinstance(mesh, StructuredGrid):
+        return problem.grid(mesh if isinstance(mesh, int) else tuple(mesh))
+    if mesh.dimension != problem.dimension:
+        raise InputError(f"the problem is {problem.dimension}D, the grid {mesh.dimension}D")
+    return mesh
+
+
+def _guess_grid(problem: Problem, mesh: Any) -> StructuredGrid:
+    if not _is_box(mesh):
+        raise InputError(
+            "accelerate works on boxes (mesh a number of cells or a StructuredGrid); on other "
+            "meshes predict on a grid and pass x0"
+        )
+    return _as_grid(problem, mesh)
+
+
+def _solve_grid(
+    problem: Problem,
+    grid: StructuredGrid,
+    solver_parameters: Mapping[str, Any] | None,
+    options_prefix: str,
+    x0: Field | None,
+    comm: Any,
+    check: bool,
+    unused_is_error: bool,
+) -> Solution:
+    import time
+
+    require("petsc4py.PETSc", extra="petsc")
+    petsc = importlib.import_module("pdesolve.grid._petsc_solver")
+    start = time.perf_counter()
+    system = problem.discretize(grid)
+    discretised = time.perf_counter() - start
+    guess = None
+    if x0 is not None:
+        if not isinstance(x0, Field) or x0.num_channels != 1:
+            raise InputError("x0 must be a Field with one channel")
+        guess = x0.resample(grid).values[0]
+    solver = petsc.GridSolver(grid, solver_parameters, options_prefix, comm)
+    vector, result = solver.solve(system, guess, check=False)
+    petsc.warn_unused(solver.unused_options(), error=unused_is_error)
+    seconds = {**result.seconds, "assembly": result.seconds["assembly"] + discretised}
+    result = dataclasses.replace(result, seconds=seconds)
+    state = petsc.GridState(solver.matrix, vector, problem.unknown, problem.input_fields(grid))
+    solution = Solution(problem, result, "grid", state)
+    if check and not result.converged:
+        raise _failure(solver, solution)
+    return solution
+
+
+def _failure(solver: Any, solution: Solution) -> SolveFailure:
+    from operators.failures import LinearSolveFailure
+
+    return LinearSolveFailure(
+        solver.advice(solution.result), result=solution.result, solution=solution
+    )
