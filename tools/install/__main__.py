@@ -5,64 +5,95 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 import versions
-from cache import BuildCache
-from environment import Environment, existing_firedrake
-from petsc import build_environment, build_petsc, installed_petsc, mpi_wheels
+from cache import SPACE_FOR_ENVIRONMENT, BuildCache, require_space
+from environment import Environment
+from existing import existing_firedrake
+from petsc import build_environment, build_petsc, installed_petsc
 from steps import InstallationError, Steps
-from system import install_system_packages
+from system import install_system_packages, wanted_packages
+from wheels import WheelBuilder
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def fingerprint(cache: BuildCache) -> str:
-    """Changes when a pinned version, the extras or the Python change."""
-    text = (PROJECT / "pyproject.toml").read_text(encoding="utf-8")
-    pins = [versions.FIREDRAKE, versions.TORCH, cache.key, platform.python_version(), text]
-    return hashlib.sha256(json.dumps(pins).encode()).hexdigest()
+def require_python(version: tuple[int, ...]) -> None:
+    """Refuse an interpreter that is too old."""
+    if version < (3, 11):
+        raise InstallationError(
+            f"This is Python {'.'.join(str(part) for part in version[:3])}; pdesolve needs 3.11 "
+            "or newer. Name one with 'make install PYTHON=python3.12'."
+        )
+
+
+def fingerprint(identity: str) -> str:
+    """Changes when a pinned version, a requirement, the extras or the environment change."""
+    import tomllib  # here, so that an interpreter without it gets a message first
+
+    with (PROJECT / "pyproject.toml").open("rb") as stream:
+        project = tomllib.load(stream)["project"]
+    pins = [versions.CONSTRAINTS, versions.LIBSUPERMESH, identity, project]
+    return hashlib.sha256(json.dumps(pins, sort_keys=True).encode()).hexdigest()
 
 
 def install() -> None:
     """Carry out every step that is not done yet."""
-    if sys.version_info < (3, 11):  # noqa: UP036  (this file runs before any check by pip)
-        raise InstallationError(
-            f"This is Python {platform.python_version()}; pdesolve needs 3.11 or newer. "
-            "Name one with 'make install PYTHON=python3.12'."
-        )
-    adopted = existing_firedrake(PROJECT)
-    external = None if adopted else installed_petsc()
-    cache = BuildCache("/".join(str(part) for part in external) if external else None)
+    require_python(tuple(sys.version_info[:3]))
+    existing = existing_firedrake(PROJECT)
+    external = None if existing else installed_petsc()
+    cache = BuildCache(f"{external.folder}/{external.arch}" if external else None)
+    place = f"borrowed from {existing.python}" if existing else str(cache.folder)
+    identity = f"{PROJECT}\n{platform.python_version()}\n{place}\n"
     steps = Steps(cache.logs)
-    environment = Environment(PROJECT, steps)
-    wanted = fingerprint(cache)
-    if environment.state.exists() and environment.state.read_text(encoding="utf-8") == wanted:
+    environment = Environment(PROJECT, steps, identity)
+    if environment.is_complete(fingerprint(identity)):
         return
-    print(f"Installing pdesolve in {PROJECT}; logs are in {cache.logs}")
-    install_system_packages(steps)
-    if adopted:
-        environment.adopt(adopted)
+    cache.prepare()
+    print(f"Installing pdesolve in {PROJECT}; logs are in {cache.logs}", flush=True)
+    install_system_packages(
+        steps,
+        wanted_packages(compilers=not existing, libraries=not (existing or external)),
+        optional=not (existing or external),
+    )
+    require_space(PROJECT, SPACE_FOR_ENVIRONMENT, "the environment")
+    if existing:
+        environment.create(existing.python)
+        environment.borrow(existing)
+        environment.constrain(existing.constraints())
+        environment.install_torch()
+        needs = [Path(folder) for folder in existing.site_packages[:1]]
     else:
-        with cache.lock():
+        with cache.lock() as lock:
+            steps.inherited = (lock,)
             python = build_environment(cache, steps)
             if external:
-                steps.note(f"using the PETSc {versions.PETSC} in {external[0]} {external[1]}")
-                petsc, arch = external
-            else:
-                petsc, arch = build_petsc(cache, steps, python), ""
-            wheels = mpi_wheels(cache, steps, python, petsc, arch)
+                steps.note(f"using the PETSc {versions.PETSC} in {external.folder}")
+            petsc = external or build_petsc(cache, steps, python)
+            wheels = WheelBuilder(cache, steps, python, petsc).all()
+            steps.inherited = ()
         environment.create()
+        environment.constrain(versions.CONSTRAINTS)
         environment.install_torch()
-        environment.install_firedrake(wheels, petsc, arch)
+        environment.install_firedrake(wheels)
+        needs = [petsc.library]
     environment.install_project()
     environment.check()
-    environment.state.write_text(wanted, encoding="utf-8")
-    print(f"Installed in {steps.total():.0f} s.")
+    environment.finish(fingerprint(identity), needs)
+    print(f"Installed in {steps.total():.0f} s.", flush=True)
+
+
+def stop(_number: int, _frame: FrameType | None) -> None:
+    """Let a polite request to end stop the running command too."""
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
     try:
         install()
     except InstallationError as error:

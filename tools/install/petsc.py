@@ -5,14 +5,59 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import versions
-from cache import BuildCache, multiarch
+from cache import SPACE_FOR_BUILDING, BuildCache, base_python, multiarch, require_space
 from steps import InstallationError, Steps, clean_environment
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def system_hdf5() -> Path:
+    """Where Debian and Ubuntu keep the HDF5 that writes in parallel."""
+    return Path(f"/usr/lib/{multiarch()}/hdf5/openmpi")
+
+
+@dataclass(frozen=True)
+class Petsc:
+    """An installed PETSc, and the MPI and HDF5 that go with it.
+
+    Parameters
+    ----------
+    folder, arch
+        ``PETSC_DIR`` and ``PETSC_ARCH``; the latter is empty for an installed prefix.
+    compiler
+        The MPI compiler it was built with; empty for the system's.
+    hdf5
+        The folder of its HDF5.
+    """
+
+    folder: Path
+    arch: str
+    compiler: str
+    hdf5: Path
+
+    @property
+    def library(self) -> Path:
+        """Where the shared library lies; the environment stops working without it."""
+        return self.folder / self.arch / "lib"
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """Variables for compiling against it."""
+        variables = {"PETSC_DIR": str(self.folder), **extra}
+        if self.arch:
+            variables["PETSC_ARCH"] = self.arch
+        cleaned = clean_environment(**variables)
+        if "/" in self.compiler:
+            cleaned["PATH"] = f"{Path(self.compiler).parent}:{cleaned['PATH']}"
+        return cleaned
 
 
 def _defines(path: Path) -> dict[str, str]:
@@ -20,28 +65,34 @@ def _defines(path: Path) -> dict[str, str]:
     return dict(re.findall(r"^\s*#\s*define\s+(\w+)[ \t]*(.*)$", text, flags=re.MULTILINE))
 
 
-def installed_petsc() -> tuple[Path, str] | None:
+def _variables(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return dict(re.findall(r"^(\w+) = (.*)$", text, flags=re.MULTILINE))
+
+
+def installed_petsc() -> Petsc | None:
     """The PETSc that ``PETSC_DIR`` and ``PETSC_ARCH`` name, when it can be used.
 
     Returns
     -------
-    tuple or None
-        Folder and architecture name (empty for an installed prefix); ``None`` when
-        ``PETSC_DIR`` is not set.
+    Petsc or None
+        ``None`` when ``PETSC_DIR`` is not set.
 
     Raises
     ------
     InstallationError
-        If what they name is absent, another version, or complex-valued.
+        If what they name is absent, another version, complex-valued, or lacks a part.
     """
     given = os.environ.get("PETSC_DIR")
     if not given:
         return None
     arch = os.environ.get("PETSC_ARCH", "")
     way_out = (
-        f"pdesolve needs a real-valued PETSc {versions.PETSC}. Unset PETSC_DIR and "
-        "PETSC_ARCH to let the installation build its own copy in your cache folder, or "
-        "point them at one that fits."
+        f"pdesolve needs a real-valued PETSc {versions.PETSC} in double precision, with MPI, "
+        "HDF5 and MUMPS. Unset PETSC_DIR and PETSC_ARCH to let the installation build its own "
+        "copy in your cache folder, or point them at one that fits."
     )
     folder = Path(given).expanduser().resolve()
     header = folder / "include" / "petscversion.h"
@@ -61,14 +112,24 @@ def installed_petsc() -> tuple[Path, str] | None:
     options = _defines(configuration)
     if "PETSC_USE_COMPLEX" in options:
         raise InstallationError(f"PETSC_DIR={given} is complex-valued. {way_out}")
-    missing = [
-        name for name in ("HDF5", "MUMPS") if f"PETSC_HAVE_{name}" not in options
-    ]  # Firedrake writes with the one and factorises with the other
+    if "PETSC_USE_REAL_DOUBLE" not in options:
+        raise InstallationError(f"PETSC_DIR={given} is not in double precision. {way_out}")
+    # Firedrake writes with HDF5 and factorises with MUMPS.
+    missing = [name for name in ("HDF5", "MUMPS") if f"PETSC_HAVE_{name}" not in options]
+    if "PETSC_HAVE_MPIUNI" in options:
+        missing.insert(0, "MPI")
     if missing:
         raise InstallationError(
             f"PETSC_DIR={given} was configured without {' and '.join(missing)}. {way_out}"
         )
-    return folder, arch
+    variables = _variables(folder / arch / "lib" / "petsc" / "conf" / "petscvariables")
+    hdf5 = re.search(r"-L(\S+)", variables.get("HDF5_LIB", ""))
+    return Petsc(
+        folder,
+        arch,
+        compiler=variables.get("CC", "").strip(),
+        hdf5=Path(hdf5[1]).parent if hdf5 else system_hdf5(),
+    )
 
 
 def build_environment(cache: BuildCache, steps: Steps) -> Path:
@@ -78,7 +139,7 @@ def build_environment(cache: BuildCache, steps: Steps) -> Path:
     if cache.done("build-environment") and python.exists():
         return python
     with steps.step("Environment for building"):
-        steps.run([sys.executable, "-m", "venv", "--clear", folder], log="build-environment")
+        steps.run([base_python(), "-m", "venv", "--clear", folder], log="build-environment")
         steps.run(
             [python, "-m", "pip", "install", *versions.BUILD_TOOLS],
             log="build-tools",
@@ -88,23 +149,16 @@ def build_environment(cache: BuildCache, steps: Steps) -> Path:
     return python
 
 
-def build_petsc(cache: BuildCache, steps: Steps, python: Path) -> Path:
+def build_petsc(cache: BuildCache, steps: Steps, python: Path) -> Petsc:
     """Configure, compile and install PETSc into the cache; goes on where it stopped."""
+    built = Petsc(cache.petsc, "", compiler="", hdf5=system_hdf5())
     if cache.done("petsc-installed"):
         steps.note(f"PETSc {versions.PETSC}: kept from before in {cache.petsc}")
-        return cache.petsc
+        return built
+    require_space(cache.folder, SPACE_FOR_BUILDING, "building PETSc")
     source = cache.sources / f"petsc-{versions.PETSC}"
     if not cache.done("petsc-source"):
-        with steps.step(f"PETSc {versions.PETSC}: download"):
-            steps.run(
-                [python, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:",
-                 f"petsc=={versions.PETSC}", "-d", cache.sources],
-                log="petsc-download",
-                env=clean_environment(),
-            )  # fmt: skip
-            shutil.rmtree(source, ignore_errors=True)
-            with tarfile.open(cache.sources / f"petsc-{versions.PETSC}.tar.gz") as archive:
-                archive.extractall(cache.sources, filter="data")
+        _unpack(cache, steps, python, source)
         cache.mark("petsc-source")
     arch = "arch-pdesolve"
     environment = clean_environment(PETSC_DIR=str(source), PETSC_ARCH=arch)
@@ -119,65 +173,25 @@ def build_petsc(cache: BuildCache, steps: Steps, python: Path) -> Path:
                 env=environment,
             )  # fmt: skip
         cache.mark("petsc-configured")
-    jobs = str(os.cpu_count() or 2)
     with steps.step(f"PETSc {versions.PETSC}: compile (about 4 minutes on 2 cores)"):
         command = ["make", f"PETSC_DIR={source}", f"PETSC_ARCH={arch}"]
-        steps.run([*command, f"MAKE_NP={jobs}", "all"], log="petsc-make", cwd=source,
+        steps.run([*command, f"MAKE_NP={cores()}", "all"], log="petsc-make", cwd=source,
                   env=environment)  # fmt: skip
         steps.run([*command, "install"], log="petsc-install", cwd=source, env=environment)
     cache.mark("petsc-installed")
     shutil.rmtree(source, ignore_errors=True)
-    return cache.petsc
+    return built
 
 
-def build_wheel(
-    cache: BuildCache,
-    steps: Steps,
-    python: Path,
-    name: str,
-    version: str,
-    environment: dict[str, str],
-) -> Path:
-    """Build a wheel once; it appears in the cache folder only when whole."""
-    if wheel := cache.wheel(name, version):
-        steps.note(f"{name} {version}: kept from before")
-        return wheel
-    with steps.step(f"{name} {version}: build"):
-        temporary = cache.folder / "unfinished"
-        shutil.rmtree(temporary, ignore_errors=True)
+def _unpack(cache: BuildCache, steps: Steps, python: Path, source: Path) -> None:
+    """Fetch the source distribution and unpack it from scratch."""
+    with steps.step(f"PETSc {versions.PETSC}: download"):
         steps.run(
-            [python, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-cache-dir",
-             "--no-binary", name, f"{name}=={version}", "-w", temporary],
-            log=name,
-            env=environment,
-        )  # fmt: skip
-        built = next(temporary.glob("*.whl"))
-        os.replace(built, cache.wheels / built.name)
-    wheel = cache.wheel(name, version)
-    if wheel is None:
-        raise InstallationError(f"pip built {built.name}, which is not {name} {version}")
-    return wheel
-
-
-def mpi_wheels(
-    cache: BuildCache, steps: Steps, python: Path, petsc: Path, petsc_arch: str
-) -> list[Path]:
-    """Wheels of petsc4py, mpi4py and an h5py that writes in parallel."""
-    jobs = f"-j{os.cpu_count() or 2}"
-    petsc4py = clean_environment(PETSC_DIR=str(petsc), MAKEFLAGS=jobs)
-    if petsc_arch:
-        petsc4py["PETSC_ARCH"] = petsc_arch
-    plain = clean_environment(MAKEFLAGS=jobs)
-    parallel = clean_environment(
-        CC="mpicc", HDF5_MPI="ON", HDF5_DIR=f"/usr/lib/{multiarch()}/hdf5/openmpi"
-    )
-    wheels = [build_wheel(cache, steps, python, "petsc4py", versions.PETSC, petsc4py)]
-    mpi4py = build_wheel(cache, steps, python, "mpi4py", versions.MPI4PY, plain)
-    if cache.wheel("h5py", versions.H5PY) is None:
-        subprocess.run(
-            [python, "-m", "pip", "install", "-q", "--no-deps", "--force-reinstall", mpi4py],
-            check=True,
+            [python, "-m", "pip", "download", "--no-deps", "--no-build-isolation",
+             "--no-binary", ":all:", f"petsc=={versions.PETSC}", "-d", cache.sources],
+            log="petsc-download",
             env=clean_environment(),
-        )
-    wheels += [mpi4py, build_wheel(cache, steps, python, "h5py", versions.H5PY, parallel)]
-    return wheels
+        )  # fmt: skip
+        shutil.rmtree(source, ignore_errors=True)
+        with tarfile.open(cache.sources / f"petsc-{versions.PETSC}.tar.gz") as archive:
+            archive.extractall(cache.sources, filter="data")

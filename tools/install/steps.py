@@ -10,6 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+# Variables that change how code is compiled, or where pip puts what it installs.
+_DROPPED = {
+    "CC", "CXX", "FC", "F77", "F90", "CPP", "LD", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "FFLAGS",
+    "FCFLAGS", "LDFLAGS", "MPICC", "MPICFG", "OMPI_CC", "OMPI_CXX", "OMPI_FC", "OMPI_CFLAGS",
+    "OMPI_CXXFLAGS", "OMPI_FCFLAGS", "OMPI_LDFLAGS", "HDF5_DIR", "HDF5_MPI", "PETSC_DIR",
+    "PETSC_ARCH", "PETSC_OPTIONS", "PETSC_CONFIGURE_OPTIONS", "PYTHONPATH", "PYTHONHOME",
+    "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX",
+    "PIP_NO_DEPS", "PIP_REQUIREMENT", "PIP_CONSTRAINT", "PIP_REQUIRE_VIRTUALENV",
+}  # fmt: skip
+
 
 class InstallationError(Exception):
     """The installation cannot go on; the text says what was found and what to do."""
@@ -21,12 +31,18 @@ class Steps:
     Parameters
     ----------
     log_folder
-        Folder for the logs, created when missing.
+        Folder for the logs, created when first needed.
+
+    Attributes
+    ----------
+    inherited
+        File descriptors that the commands inherit: a lock held through them lasts as
+        long as a command runs, even when the installation itself was killed.
     """
 
     def __init__(self, log_folder: Path) -> None:
         self.log_folder = log_folder
-        self.log_folder.mkdir(parents=True, exist_ok=True)
+        self.inherited: tuple[int, ...] = ()
         self._start = time.monotonic()
         self._name = ""
 
@@ -51,9 +67,9 @@ class Steps:
         env: Mapping[str, str] | None = None,
     ) -> None:
         """Run a command, its output going to `log`; a failure shows the log's end."""
+        self.log_folder.mkdir(parents=True, exist_ok=True)
         path = self.log_folder / f"{log}.log"
         words = [str(word) for word in command]
-        start = shown = time.monotonic()
         with path.open("w", encoding="utf-8") as stream:
             stream.write("$ " + " ".join(words) + "\n")
             stream.flush()
@@ -64,23 +80,14 @@ class Steps:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
+                pass_fds=self.inherited,
             )
             try:
-                while process.poll() is None:
-                    time.sleep(0.2)
-                    now = time.monotonic()
-                    if sys.stdout.isatty() and now - shown > 1:
-                        print(f"\r    {log}: {now - start:.0f} s", end="", flush=True)
-                        shown = now
-                    elif not sys.stdout.isatty() and now - shown > 60:
-                        self.note(f"{log}: still running after {now - start:.0f} s")
-                        shown = now
+                self._wait(process, log)
             except BaseException:
                 process.terminate()
                 process.wait()
                 raise
-        if sys.stdout.isatty():
-            print("\r\033[K", end="", flush=True)
         if process.returncode != 0:
             end = path.read_text(encoding="utf-8", errors="replace").splitlines()[-30:]
             raise InstallationError(
@@ -89,17 +96,34 @@ class Steps:
                 "What was built so far is kept; the same command goes on from there."
             )
 
+    def _wait(self, process: subprocess.Popen[bytes], log: str) -> None:
+        """Wait for the end, saying now and then that the command still runs."""
+        terminal = sys.stdout.isatty()
+        start = shown = time.monotonic()
+        while process.poll() is None:
+            time.sleep(0.1)
+            now = time.monotonic()
+            if terminal and now - shown > 1:
+                print(f"\r    {log}: {now - start:.0f} s", end="", flush=True)
+                shown = now
+            elif not terminal and now - shown > 60:
+                self.note(f"{log}: still running after {now - start:.0f} s")
+                shown = now
+        if terminal:
+            print("\r\033[K", end="", flush=True)
+
     def total(self) -> float:
         return time.monotonic() - self._start
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
-    """The caller's environment without what would change how code is compiled."""
-    dropped = {
-        "CC", "CXX", "FC", "F77", "F90", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "FFLAGS",
-        "FCFLAGS", "LDFLAGS", "PETSC_DIR", "PETSC_ARCH", "PYTHONPATH", "PYTHONHOME",
-        "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "VIRTUAL_ENV",
-    }  # fmt: skip
-    environment = {key: value for key, value in os.environ.items() if key not in dropped}
-    environment.update({"OMP_NUM_THREADS": "1", **extra})
+    """The caller's environment without what would change how code is compiled.
+
+    The system's own compilers come first on the path, so that an MPI of another
+    installation (a module, a conda environment) is not mixed with the libraries.
+    """
+    environment = {key: value for key, value in os.environ.items() if key not in _DROPPED}
+    environment["OMP_NUM_THREADS"] = "1"
+    environment["PATH"] = f"/usr/bin:/bin:{environment.get('PATH', '')}"
+    environment.update(extra)
     return environment

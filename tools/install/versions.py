@@ -14,43 +14,41 @@ NUMPY = "2.4.6"
 # The CPU wheel: a looser requirement resolves to several gigabytes of CUDA packages.
 TORCH = "2.13.0"
 
+# From 77 on it reads the licence field of pyproject.toml; Firedrake asks for no newer one.
+SETUPTOOLS = "setuptools>=77,<81"
 # Tools of the build environment. The environment has no build isolation, so they are
 # pinned to keep the cached wheels reproducible.
 BUILD_TOOLS = (
     f"numpy=={NUMPY}",
     "cython>=3.1,<3.3",
-    "setuptools>=77,<81",
+    SETUPTOOLS,
     "wheel",
     "pkgconfig",
     "packaging",
 )
 
-# What Firedrake's metadata asks for, apart from the parts built from source. Listed so
-# that they come from ordinary (isolated) builds before Firedrake itself, which is built
-# inside the environment because it links against files of it.
-FIREDRAKE_BUILD = (
-    "pybind11",
-    "petsctools",
-    "setuptools>=77,<81",
-    "wheel",
-    "cython>=3.1,<3.3",
-    "pkgconfig",
-    "rtree",
-    "libsupermesh",
-    "firedrake-rtree",
+# Firedrake links against these two. Its wheel is kept, so they are pinned with it.
+LIBSUPERMESH = "2026.3"
+FIREDRAKE_RTREE = "2026.3.0"
+FIREDRAKE_BUILD = ("pybind11", "petsctools", "rtree", *BUILD_TOOLS)
+
+# Given to every call of pip in the project's environment, so that nothing that is
+# installed later replaces a part that the built wheels were compiled against.
+CONSTRAINTS = (
+    f"firedrake=={FIREDRAKE}",
+    f"petsc4py=={PETSC}",
+    f"mpi4py=={MPI4PY}",
+    f"h5py=={H5PY}",
+    f"numpy=={NUMPY}",
+    f"torch=={TORCH}",
     "islpy<2026.2",  # Firedrake 2026.10 uses an interface that 2026.2 removed
-    "decorator<=4.4.2",  # the newer signature breaks Firedrake's caches
+    "decorator<=4.4.2",  # Firedrake's own bound: its caches rely on the older signature
 )
 
-SYSTEM_PACKAGES = (
-    "build-essential",
-    "gfortran",
-    "bison",
-    "flex",
-    "ninja-build",
-    "pkg-config",
-    "python3-venv",
-    "python3-dev",
+# Debian's and Ubuntu's names. The Python packages are added by `system.py`, since their
+# names carry the version of the interpreter in use.
+COMPILERS = ("build-essential", "gfortran", "bison", "flex", "ninja-build", "pkg-config")
+LIBRARIES = (
     "libopenmpi-dev",
     "openmpi-bin",
     "libopenblas-dev",
@@ -58,7 +56,6 @@ SYSTEM_PACKAGES = (
     "libmumps-dev",
     "libscalapack-openmpi-dev",
     "libmetis-dev",
-    "libscotchparmetis-dev",
     "libptscotch-dev",
     "libscotch-dev",
     "libsuperlu-dist-dev",
@@ -66,14 +63,12 @@ SYSTEM_PACKAGES = (
     "libhwloc-dev",
     "libfftw3-mpi-dev",
     "zlib1g-dev",
-    # the shared libraries that the gmsh and vtk wheels open
-    "libglu1-mesa",
-    "libgl1",
-    "libxcursor1",
-    "libxft2",
-    "libxinerama1",
-    "libxrender1",
 )
+# The shared libraries that the wheels of gmsh and vtk open.
+GRAPHICS = ("libglu1-mesa", "libgl1", "libxcursor1", "libxft2", "libxinerama1", "libxrender1")
+# Asked for only where the distribution has them: older releases of Scotch keep these
+# headers in libscotch-dev and libptscotch-dev.
+WHERE_AVAILABLE = ("libscotchmetis-dev", "libscotchparmetis-dev")
 
 
 def petsc_configure_options(multiarch: str) -> list[str]:
