@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pdesolve.fem.kernel_cache import instruction_set_digest, use_cache_of_this_processor
+from meshes.kernel_cache import instruction_set_digest, use_cache_of_this_processor
 
 X86 = """\
 processor : {number}
@@ -74,7 +74,7 @@ def test_without_a_folder_given_it_lies_where_firedrake_keeps_its_caches() -> No
 def test_firedrake_compiles_into_it(tmp_path: Path) -> None:
     pytest.importorskip("firedrake")
     script = (
-        "from pdesolve.fem.kernel_cache import use_cache_of_this_processor\n"
+        "from meshes.kernel_cache import use_cache_of_this_processor\n"
         "folder = use_cache_of_this_processor()\n"
         "from firedrake import UnitIntervalMesh, assemble, dx, Constant\n"
         "assert abs(assemble(Constant(2.0) * dx(domain=UnitIntervalMesh(3))) - 2) < 1e-12\n"
