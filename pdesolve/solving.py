@@ -15,7 +15,7 @@ from operators.failures import SolveFailure
 from pdesolve.problems.base import Problem
 from pdesolve.solution import Solution
 
-Backend = Literal["auto", "grid", "fem"]
+Backend = Literal["auto", "grid", "fem", "spectral"]
 
 
 def solve(
@@ -33,7 +33,7 @@ def solve(
     degree: int = 1,
     unused_options: Literal["warn", "error"] = "warn",
 ) -> Solution:
-    """Solve a problem with PETSc (backend ``grid``) or Firedrake (backend ``fem``).
+    """Solve a problem with PETSc (``grid``), Firedrake (``fem``) or Fourier modes (``spectral``).
 
     Collective on the communicator.
 
@@ -46,8 +46,9 @@ def solve(
         for ``fem`` also a :class:`meshes.UnstructuredMesh`, a Firedrake mesh, or the path
         of a Gmsh file.
     backend
-        ``"grid"``, ``"fem"``, or ``"auto"``: ``grid`` where the problem and the mesh
-        allow it.
+        ``"grid"``, ``"fem"``, ``"spectral"`` (boxes that wrap on every axis, smooth data,
+        every process the whole problem), or ``"auto"``: ``grid`` where the problem and
+        the mesh allow it.
     solver_parameters
         PETSc options by name, nested or flat, without the dash; they replace the
         defaults.
@@ -116,6 +117,8 @@ def solve(
             check,
             unused_options == "error",
         )
+    if chosen == "spectral":
+        return _solve_spectral(problem, _as_grid(problem, mesh), solver_parameters, x0, check)
     require("firedrake", extra="fem")
     solver = importlib.import_module("pdesolve.fem._firedrake_solver")
     solution: Solution = solver.solve_fem(
@@ -142,7 +145,7 @@ def _is_box(mesh: Any) -> bool:
 def _choose(problem: Problem, mesh: Any, backend: str) -> str:
     from meshes.errors import suggest
 
-    known = ("auto", "grid", "fem")
+    known = ("auto", "grid", "fem", "spectral")
     if backend not in known:
         raise InputError(f"there is no backend '{backend}'. {suggest(backend, known)}")
     tensor = getattr(problem, "has_tensor_coefficient", False)
@@ -155,10 +158,10 @@ def _choose(problem: Problem, mesh: Any, backend: str) -> str:
             f"'{problem.name}' has no form for the backend '{backend}'; it has: "
             f"{', '.join(problem.backends)}"
         )
-    if backend == "grid" and not _is_box(mesh):
+    if backend in ("grid", "spectral") and not _is_box(mesh):
         kind = f"the file '{mesh}'" if isinstance(mesh, str | Path) else type(mesh).__name__
         raise InputError(
-            f"the backend 'grid' solves on boxes, and mesh is {kind}; use backend='fem'"
+            f"the backend '{backend}' solves on boxes, and mesh is {kind}; use backend='fem'"
         )
     return backend
 
@@ -211,6 +214,31 @@ def _solve_grid(
     solution = Solution(problem, result, "grid", state)
     if check and not result.converged:
         raise _failure(solver, solution)
+    return solution
+
+
+def _solve_spectral(
+    problem: Problem,
+    grid: StructuredGrid,
+    solver_parameters: Mapping[str, Any] | None,
+    x0: Field | None,
+    check: bool,
+) -> Solution:
+    from operators.failures import LinearSolveFailure
+    from pdesolve.spectral.solver import SpectralState, solve_spectral_system
+
+    guess = None if x0 is None else x0.resample(grid).values[0]
+    values, result = solve_spectral_system(problem.spectral_system(grid), guess, solver_parameters)
+    state = SpectralState(grid, values, problem.unknown, problem.input_fields(grid))
+    solution = Solution(problem, result, "spectral", state)
+    if check and not result.converged:
+        raise LinearSolveFailure(
+            f"{result.describe()}; relative residual {result.relative_residual:.2e}, asked for "
+            f"{result.rtol:.1e}. Raise ksp_max_it, or look whether the coefficient varies by many "
+            "orders of magnitude",
+            result=result,
+            solution=solution,
+        )
     return solution
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from meshes.errors import InputError
 from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
+from operators.linear import LinearOperator
 from operators.parameters import ParameterSpace
 from operators.stencil import Stencil
 from pdesolve.problems.boundary import Condition
@@ -54,11 +56,31 @@ class LinearSystem:
             raise InputError(f"the right-hand side is not finite at index {where}")
 
 
+@dataclass(frozen=True, eq=False)
+class SpectralSystem:
+    """A symmetric positive problem on a periodic grid, for the backend ``spectral``.
+
+    Parameters
+    ----------
+    operator
+        A, symmetric and positive definite on functions of mean zero.
+    right_hand_side
+        b of mean zero, shape ``grid.shape``.
+    preconditioner
+        An approximate inverse of A, symmetric, that keeps the mean zero.
+    """
+
+    operator: LinearOperator
+    right_hand_side: FloatArray
+    preconditioner: LinearOperator
+
+
 class Problem(ABC):
     """One boundary value problem.
 
-    An implementation sets the attributes below, and gives :meth:`discretize` for the
-    backend ``grid``, :meth:`weak_form` for ``fem``, or both.
+    An implementation sets the attributes below, and gives one or more of
+    :meth:`discretize` for the backend ``grid``, :meth:`weak_form` for ``fem`` and
+    :meth:`spectral_system` for ``spectral``.
 
     Attributes
     ----------
@@ -89,13 +111,17 @@ class Problem(ABC):
             found.append("grid")
         if type(self).weak_form is not Problem.weak_form:
             found.append("fem")
+        if type(self).spectral_system is not Problem.spectral_system:
+            found.append("spectral")
         return tuple(found)
 
     def grid(self, shape: int | tuple[int, ...]) -> StructuredGrid:
         """The cell-centred grid of the problem's box with the given number of cells."""
         from pdesolve.problems.boundary import periodic_axes
 
-        sizes = (shape,) * self.dimension if isinstance(shape, int) else tuple(shape)
+        sizes = (
+            (int(shape),) * self.dimension if isinstance(shape, numbers.Integral) else tuple(shape)
+        )
         if len(sizes) != self.dimension:
             raise InputError(
                 f"mesh={shape!r} has {len(sizes)} axes; '{self.name}' is {self.dimension}D"
@@ -109,10 +135,16 @@ class Problem(ABC):
 
     def discretize(self, grid: StructuredGrid) -> LinearSystem:
         """The linear system on a grid (backend ``grid``)."""
+        del grid
         raise InputError(f"problem '{self.name}' has no form for the backend 'grid'")
+
+    def spectral_system(self, grid: StructuredGrid) -> SpectralSystem:
+        """The pseudo-spectral system on a periodic grid (backend ``spectral``)."""
+        raise InputError(f"problem '{self.name}' has no form for the backend 'spectral'")
 
     def weak_form(self, context: Any) -> Any:
         """The weak form on a Firedrake mesh (backend ``fem``)."""
+        del context
         raise InputError(f"problem '{self.name}' has no form for the backend 'fem'")
 
 
@@ -158,6 +190,11 @@ class ProblemFamily(ABC):
 
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
         """Draw parameters; the same generator state gives the same problem on every mesh."""
+        if not isinstance(rng, np.random.Generator):
+            raise InputError(
+                f"rng={rng!r} must be a numpy.random.Generator, such as "
+                "sample_generator(seed, 'train', index)"
+            )
         return self.parameters.sample(rng)
 
     @abstractmethod

@@ -21,7 +21,7 @@ from operators.parameters import (
 from operators.random_fields import Boundary, GaussianRandomField
 from operators.spatial import SpatialFunction, as_spatial_function
 from pdesolve.grid.finite_volume import diffusion_system
-from pdesolve.problems.base import LinearSystem, Problem, ProblemFamily
+from pdesolve.problems.base import LinearSystem, Problem, ProblemFamily, SpectralSystem
 from pdesolve.problems.boundary import Condition, Dirichlet, conditions_by_side
 
 
@@ -75,6 +75,13 @@ class DarcyProblem(Problem):
     unknown: ClassVar[str] = "pressure"
 
     def __post_init__(self) -> None:
+        if self.dimension not in (1, 2, 3):
+            raise InputError(f"dimension={self.dimension!r} must be 1, 2 or 3")
+        if not isinstance(self.boundary_conditions, Mapping):
+            raise InputError(
+                f"boundary_conditions={self.boundary_conditions!r} must map side names to "
+                "conditions, such as {'all': Dirichlet(0.0)}"
+            )
         box = StructuredGrid((2,) * self.dimension, self.lower, self.upper)  # checks the box
         object.__setattr__(self, "lower", box.lower)
         object.__setattr__(self, "upper", box.upper)
@@ -92,7 +99,7 @@ class DarcyProblem(Problem):
 
     @cached_property
     def scalar_coefficient(self) -> SpatialFunction:
-        """a as a scalar function of space.
+        """The coefficient as a scalar function of space.
 
         Raises
         ------
@@ -108,11 +115,11 @@ class DarcyProblem(Problem):
 
     @cached_property
     def source_function(self) -> SpatialFunction:
-        """f as a function of space."""
+        """The source as a function of space."""
         return as_spatial_function(self.source)
 
     def coefficient_on(self, grid: StructuredGrid) -> FloatArray:
-        """a at the grid's points, checked to be positive and finite, shape ``grid.shape``."""
+        """The coefficient at the grid's points, checked to be positive and finite."""
         values = self.scalar_coefficient.on(grid)
         if not np.isfinite(values).all() or values.min() <= 0:
             bad = ~(np.isfinite(values) & (values > 0))
@@ -131,6 +138,11 @@ class DarcyProblem(Problem):
         """Conservative finite volumes with harmonic face averages."""
         if grid.dimension != self.dimension:
             raise InputError(f"the problem is {self.dimension}D, the grid {grid.dimension}D")
+        if not np.allclose((grid.lower, grid.upper), (self.lower, self.upper), rtol=1e-12, atol=0):
+            raise InputError(
+                f"the grid's box {grid.lower} to {grid.upper} is not the problem's, {self.lower} "
+                f"to {self.upper}; make the grid with problem.grid(shape)"
+            )
         conditions = conditions_by_side(self._conditions_on_sides(grid), grid.side_names)
         return diffusion_system(
             grid, self.coefficient_on(grid), self.source_function.on(grid), conditions
@@ -154,6 +166,15 @@ class DarcyProblem(Problem):
             for side, condition in self.boundary_conditions.items()
             if side[:2] not in wrapped
         }
+
+    def spectral_system(self, grid: StructuredGrid) -> SpectralSystem:
+        """Fourier pseudo-spectral form, for boxes that wrap on every axis."""
+        from pdesolve.spectral.diffusion import diffusion_spectral_system
+
+        self._conditions_on_sides(grid)
+        return diffusion_spectral_system(
+            grid, self.coefficient_on(grid), self.source_function.on(grid)
+        )
 
     def weak_form(self, context: Any) -> Any:
         """Continuous Lagrange or mixed Raviart–Thomas form, by the context's element."""
@@ -185,7 +206,7 @@ class DarcyFamily(ProblemFamily):
     source
         f, a number.
     name
-        Name in the registry.
+        Name in the registry; made from dimension and kind when left out.
 
     References
     ----------
@@ -213,7 +234,7 @@ class DarcyFamily(ProblemFamily):
     mean_log: float = 0.0
     standard_deviation: float = 1.0
     source: float = 1.0
-    name: str = "darcy2d"
+    name: str = ""
 
     backends: ClassVar[tuple[str, ...]] = ("grid", "fem")
     inputs: ClassVar[tuple[str, ...]] = ("coefficient",)
@@ -234,7 +255,14 @@ class DarcyFamily(ProblemFamily):
             )
         if not np.isfinite(self.source):
             raise InputError(f"source={self.source!r} must be a finite number")
+        if not self.name:
+            object.__setattr__(self, "name", self._standard_name)
         _ = self.parameters  # checks the numbers of the random field
+
+    @property
+    def _standard_name(self) -> str:
+        suffix = "" if self.kind == "threshold" else f"_{self.kind}"
+        return f"darcy{self.dimension}d{suffix}"
 
     @property
     def symmetries(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -280,36 +308,47 @@ class DarcyFamily(ProblemFamily):
             values["coefficient"], self.source, dimension=self.dimension, name=self.name
         )
 
+    def describe(self) -> dict[str, Any]:
+        """Plain values for a data card, with the domain, the sides and f."""
+        return {
+            **super().describe(),
+            "domain": {"lower": [0.0] * self.dimension, "upper": [1.0] * self.dimension},
+            "boundary conditions": {"all": "pressure = 0"},
+            "source": self.source,
+        }
+
     def with_options(self, **options: Any) -> DarcyFamily:
-        """The family with other numbers."""
+        """The family with other numbers; a name that was made follows them."""
+        if self.name == self._standard_name:
+            options.setdefault("name", "")
         return replace(self, **options)
 
 
 def darcy1d(**options: Any) -> DarcyFamily:
     """Two-valued coefficient on the unit interval."""
-    return DarcyFamily(1, name="darcy1d", **options)
+    return DarcyFamily(1, **options)
 
 
 def darcy2d(**options: Any) -> DarcyFamily:
     """Two-valued coefficient on the unit square: the benchmark."""
-    return DarcyFamily(2, name="darcy2d", **options)
+    return DarcyFamily(2, **options)
 
 
 def darcy3d(**options: Any) -> DarcyFamily:
     """Two-valued coefficient on the unit cube."""
-    return DarcyFamily(3, name="darcy3d", **options)
+    return DarcyFamily(3, **options)
 
 
 def darcy1d_lognormal(**options: Any) -> DarcyFamily:
     """Log-normal coefficient on the unit interval."""
-    return DarcyFamily(1, "lognormal", name="darcy1d_lognormal", **options)
+    return DarcyFamily(1, "lognormal", **options)
 
 
 def darcy2d_lognormal(**options: Any) -> DarcyFamily:
     """Log-normal coefficient on the unit square."""
-    return DarcyFamily(2, "lognormal", name="darcy2d_lognormal", **options)
+    return DarcyFamily(2, "lognormal", **options)
 
 
 def darcy3d_lognormal(**options: Any) -> DarcyFamily:
     """Log-normal coefficient on the unit cube."""
-    return DarcyFamily(3, "lognormal", name="darcy3d_lognormal", **options)
+    return DarcyFamily(3, "lognormal", **options)

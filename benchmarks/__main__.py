@@ -1,0 +1,30 @@
+"""Run the benchmarks: ``python -m benchmarks [NAME ...] [--output FOLDER]``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import time
+from pathlib import Path
+
+NAMES = ("start_up", "assembly", "darcy_solvers", "generation", "fno_step")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"among: {', '.join(NAMES)}")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in NAMES:
+            parser.error(f"there is no benchmark '{name}'; known: {', '.join(NAMES)}")
+    for name in options.names or NAMES:
+        start = time.perf_counter()
+        table = importlib.import_module(f"benchmarks.{name}").run()
+        table.print()
+        table.save(options.output)
+        print(f"  ({name}: {time.perf_counter() - start:.0f} s)\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

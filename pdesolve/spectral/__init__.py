@@ -1,0 +1,1 @@
+"""The backend for periodic boxes: Fourier pseudo-spectral, on NumPy alone."""
