@@ -44,7 +44,7 @@ def wavenumbers(grid: StructuredGrid) -> tuple[FloatArray, ...]:
 
 
 def derivative_symbols(grid: StructuredGrid) -> tuple[ComplexArray, ...]:
-    """i k along each axis, with the mode at half the sampling frequency set to zero.
+    """Symbols i k along each axis, with the mode at half the sampling frequency set to zero.
 
     On an even number of points that mode's derivative cannot be told from zero.
     """
