@@ -1,7 +1,8 @@
 # `make demo` and `make test` install what they need first; see `make help`.
 PYTHON ?= python3
 BIN := .venv/bin
-RUN := OMP_NUM_THREADS=1 $(BIN)/python
+# The environment knows its PETSc; another one in the variables would only be refused.
+RUN := env -u PETSC_DIR -u PETSC_ARCH OMP_NUM_THREADS=1 $(BIN)/python
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
@@ -11,6 +12,7 @@ help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 install:  ## Install system packages (as root), PETSc, Firedrake, torch and pdesolve into .venv
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here; install Python 3.11 or newer, or name one: make install PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) tools/install
 
 demo: install  ## Run the whole path on Darcy flow: solve, generate, train, evaluate, accelerate

@@ -53,6 +53,7 @@ def install() -> None:
     environment = Environment(PROJECT, steps, identity)
     if environment.is_complete(fingerprint(identity)):
         return
+    environment.require_writable()
     cache.prepare()
     print(f"Installing pdesolve in {PROJECT}; logs are in {cache.logs}", flush=True)
     install_system_packages(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import versions
 from cache import base_python
 from existing import ExistingFiredrake
-from steps import Steps, clean_environment
+from steps import InstallationError, Steps, clean_environment
 
 _CHECK = """
 import sys
@@ -47,17 +48,28 @@ class Environment:
 
     def is_complete(self, fingerprint: str) -> bool:
         """Whether an installation of this very kind was finished here and still stands."""
-        if not (self.python.exists() and self._state.exists()):
+        try:
+            state = json.loads(self._state.read_text(encoding="utf-8"))
+            return (
+                self.python.exists()
+                and state["fingerprint"] == fingerprint
+                and all(Path(folder).exists() for folder in state["needs"])
+            )
+        except (OSError, ValueError, KeyError):
             return False
-        state = json.loads(self._state.read_text(encoding="utf-8"))
-        return state["fingerprint"] == fingerprint and all(
-            Path(folder).exists() for folder in state["needs"]
-        )
 
     def finish(self, fingerprint: str, needs: Sequence[Path]) -> None:
         """Record that everything is installed, and the folders that it cannot do without."""
         state = {"fingerprint": fingerprint, "needs": [str(folder) for folder in needs]}
         self._state.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+
+    def require_writable(self) -> None:
+        """Refuse a checkout that belongs to someone else."""
+        if not os.access(self.project, os.W_OK):
+            raise InstallationError(
+                f"{self.project} cannot be written by this user, and the environment goes into "
+                f"{self.folder}. Clone the repository into a folder of your own."
+            )
 
     def create(self, python: str | Path | None = None) -> None:
         """Make the folder, or keep the one of an interrupted installation of this kind."""
