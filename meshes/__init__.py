@@ -28,7 +28,7 @@ _HOME = {
     "StructuredGrid": "meshes.structured",
     "UnstructuredMesh": "meshes.unstructured",
 }
-__all__ = list(_HOME)  # noqa: PLE0604
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> object:

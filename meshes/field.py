@@ -90,6 +90,8 @@ class Field:
                 f"values of shape {values.shape} do not fit the mesh: expected (channel, "
                 f"{', '.join(str(size) for size in space)}) for {location} values"
             )
+        if values.shape[0] == 0:
+            raise InputError("a field needs at least one channel")
         names = (self.names,) if isinstance(self.names, str) else tuple(self.names)
         if len(names) != values.shape[0] or len(set(names)) != len(names):
             raise InputError(

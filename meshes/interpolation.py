@@ -13,6 +13,9 @@ from meshes.unstructured import UnstructuredMesh
 
 
 def _inside(grid: StructuredGrid, points: FloatArray) -> None:
+    if not np.isfinite(points).all():
+        first = int(np.flatnonzero(~np.isfinite(points).all(axis=1))[0])
+        raise InputError(f"point {first} is not finite: {tuple(points[first].tolist())}")
     for axis in range(grid.dimension):
         if grid.periodic[axis]:
             continue

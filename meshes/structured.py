@@ -19,10 +19,14 @@ FloatArray = npt.NDArray[np.float64]
 AXIS_NAMES = ("x", "y", "z")
 
 
-def _numbers(name: str, given: object, dimension: int) -> tuple[float, ...]:
+def _numbers(name: str, given: object, dimension: int, *, default: float) -> tuple[float, ...]:
+    if isinstance(given, tuple) and not given:
+        given = default
     if isinstance(given, numbers.Real):
         given = (given,) * dimension
-    if not isinstance(given, Sequence) and not isinstance(given, np.ndarray):
+    if not isinstance(given, Sequence | np.ndarray) or not all(
+        isinstance(value, numbers.Real) for value in given
+    ):
         raise InputError(f"{name}={given!r} must be a number or {dimension} numbers")
     values = tuple(float(value) for value in given)
     if len(values) != dimension:
@@ -79,8 +83,12 @@ class StructuredGrid:
     location: Location = "cell"
 
     def __post_init__(self) -> None:
-        given = self.shape
-        sizes: Sequence[object] = (given,) if isinstance(given, numbers.Integral) else given
+        given: object = self.shape
+        if isinstance(given, numbers.Real):
+            given = (given,)
+        if not isinstance(given, Sequence | np.ndarray) or isinstance(given, str):
+            raise InputError(f"shape={given!r} must be an integer or a tuple of 1 to 3 integers")
+        sizes = tuple(given)
         if not 1 <= len(sizes) <= 3:
             raise InputError(f"shape={given!r} has {len(sizes)} axes; grids have 1, 2 or 3")
         for size in sizes:
@@ -88,20 +96,26 @@ class StructuredGrid:
                 raise InputError(f"shape={given!r} must hold integers, not {size!r}")
             if int(size) < 1:
                 raise InputError(f"shape={given!r} must hold positive sizes, not {size}")
-        shape = tuple(int(size) for size in sizes)  # type: ignore[call-overload]
+        shape = tuple(int(size) for size in sizes)
         dimension = len(shape)
-        lower = _numbers("lower", self.lower if self.lower != () else 0.0, dimension)
-        upper = _numbers("upper", self.upper if self.upper != () else 1.0, dimension)
+        lower = _numbers("lower", self.lower, dimension, default=0.0)
+        upper = _numbers("upper", self.upper, dimension, default=1.0)
         for axis in range(dimension):
             if not upper[axis] > lower[axis]:
                 raise InputError(
                     f"axis {AXIS_NAMES[axis]}: upper={upper[axis]} must be greater than "
                     f"lower={lower[axis]}"
                 )
-        wraps = self.periodic if self.periodic != () else (False,) * dimension
+        wraps: object = self.periodic
+        if isinstance(wraps, tuple) and not wraps:
+            wraps = False
         if isinstance(wraps, bool):
             wraps = (wraps,) * dimension
-        if len(wraps) != dimension:
+        if (
+            not isinstance(wraps, Sequence | np.ndarray)
+            or len(wraps) != dimension
+            or not all(isinstance(wrap, bool | np.bool_) for wrap in wraps)
+        ):
             raise InputError(f"periodic={wraps!r} must hold {dimension} truth values")
         if self.location not in ("cell", "vertex"):
             raise InputError(f"location={self.location!r} must be 'cell' or 'vertex'")
@@ -169,7 +183,9 @@ class StructuredGrid:
 
     def with_shape(self, shape: Sequence[int] | int) -> StructuredGrid:
         """The same box with another number of values."""
-        sizes = (shape,) * self.dimension if isinstance(shape, int) else tuple(shape)
+        sizes = (
+            (int(shape),) * self.dimension if isinstance(shape, numbers.Integral) else tuple(shape)
+        )
         if len(sizes) != self.dimension:
             raise InputError(f"shape={shape!r} must have {self.dimension} entries")
         return replace(self, shape=sizes)

@@ -48,7 +48,7 @@ _HOME = {
     "identity": "operators.matrix",
     "stencil_matrix": "operators._petsc_stencil",
 }
-__all__ = list(_HOME)  # noqa: PLE0604
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> object:

@@ -12,6 +12,16 @@ from meshes.structured import FloatArray, StructuredGrid
 from operators.stencil import IntArray, Stencil
 
 
+def check_index_range(grid: StructuredGrid) -> None:
+    """Refuse a grid with more values than PETSc can number."""
+    integers = np.dtype(PETSc.IntType)
+    if grid.num_points > np.iinfo(integers).max:
+        raise InputError(
+            f"{grid.num_points} unknowns overflow this PETSc's {integers.name} indices; "
+            "use a PETSc configured with 64-bit indices or a smaller grid"
+        )
+
+
 class StencilMatrix:
     """A PETSc AIJ matrix on a DMDA that takes the values of stencils.
 
@@ -49,25 +59,30 @@ class StencilMatrix:
         dimension = grid.dimension
         width = int(np.abs(self.offsets).max())
         corners = bool((np.count_nonzero(self.offsets, axis=1) > 1).any())
-        if grid.num_points > np.iinfo(PETSc.IntType).max:
-            raise InputError(
-                f"{grid.num_points} unknowns overflow this PETSc's {PETSc.IntType} indices; use a "
-                "PETSc configured with 64-bit indices or a smaller grid"
-            )
+        check_index_range(grid)
         boundary = [
             PETSc.DM.BoundaryType.PERIODIC if wrap else PETSc.DM.BoundaryType.NONE
             for wrap in reversed(grid.periodic)
         ]
-        self.dm = PETSc.DMDA().create(
-            dim=dimension,
-            dof=1,
-            sizes=tuple(reversed(grid.shape)),
-            boundary_type=boundary,
-            stencil_type=(PETSc.DMDA.StencilType.BOX if corners else PETSc.DMDA.StencilType.STAR),
-            stencil_width=max(width, 1),
-            setup=True,
-            comm=comm,
-        )
+        try:
+            self.dm = PETSc.DMDA().create(
+                dim=dimension,
+                dof=1,
+                sizes=tuple(reversed(grid.shape)),
+                boundary_type=boundary,
+                stencil_type=PETSc.DMDA.StencilType.BOX
+                if corners
+                else PETSc.DMDA.StencilType.STAR,
+                stencil_width=max(width, 1),
+                setup=True,
+                comm=comm,
+            )
+        except PETSc.Error as error:
+            raise InputError(
+                f"a grid of shape {grid.shape} and a stencil that reaches {width} cells cannot be "
+                f"spread over these processes ({str(error).splitlines()[-1].strip()}); use a "
+                "larger grid or fewer processes"
+            ) from error
         ranges = list(reversed(self.dm.getRanges()))
         ghosted = list(reversed(self.dm.getGhostRanges()))
         self.local_window = tuple(slice(start, stop) for start, stop in ranges)

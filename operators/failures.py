@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-class SolveFailure(PDESolveError, RuntimeError):
+class SolveFailure(PDESolveError, RuntimeError):  # noqa: N818
     """A solve ended without meeting its tolerance.
 
     Parameters

@@ -65,6 +65,7 @@ class LinearOperator(ABC):
 
     source: Space
     range: Space
+    __array_ufunc__ = None  # NumPy leaves ``array * operator`` to this class
 
     @abstractmethod
     def _apply(self, x: Any) -> Any: ...
@@ -127,6 +128,14 @@ class LinearOperator(ABC):
         if isinstance(other, LinearOperator):
             return ProductOperator(self, other)
         return NotImplemented
+
+
+def real_array(name: str, values: npt.ArrayLike) -> FloatArray:
+    """As float64, refusing complex numbers, whose imaginary part would be lost."""
+    array = np.asarray(values)
+    if np.iscomplexobj(array):
+        raise InputError(f"{name} is complex; only real operators are supported")
+    return array.astype(np.float64, copy=False)
 
 
 def _checked(x: npt.ArrayLike, space: Space, method: str) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from meshes.errors import InputError
 from meshes.structured import FloatArray
-from operators.linear import LinearOperator, Space
+from operators.linear import LinearOperator, Space, real_array
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -38,11 +38,17 @@ class MatrixOperator(LinearOperator):
     """
 
     def __init__(
-        self, matrix: Any, source: Space | None = None, range: Space | None = None
+        self,
+        matrix: Any,
+        source: Space | None = None,
+        range: Space | None = None,  # noqa: A002  (the attribute's name)
     ) -> None:
         from scipy.sparse import csr_array
 
-        self.matrix = csr_array(matrix, dtype=np.float64)
+        given = csr_array(matrix)
+        if np.iscomplexobj(given.data):
+            raise InputError("the matrix is complex; only real operators are supported")
+        self.matrix = given.astype(np.float64, copy=False)
         rows, columns = self.matrix.shape
         self.source = source or Space((columns,))
         self.range = range or Space((rows,))
@@ -76,7 +82,7 @@ class DiagonalOperator(LinearOperator):
     """
 
     def __init__(self, diagonal: npt.ArrayLike, space: Space | None = None) -> None:
-        self.diagonal = np.asarray(diagonal, dtype=np.float64)
+        self.diagonal = real_array("the diagonal", diagonal)
         self.source = self.range = space or Space(self.diagonal.shape)
         if self.diagonal.shape != self.source.shape:
             raise InputError(

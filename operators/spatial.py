@@ -55,14 +55,20 @@ class FormulaFunction:
     formula: Callable[[FloatArray], Any]
 
     def _values(self, points: FloatArray) -> FloatArray:
-        values = np.asarray(self.formula(points), dtype=np.float64)
+        values = np.asarray(self.formula(points))
+        if np.iscomplexobj(values):
+            raise InputError(f"the function {self._name!r} gave complex values; real are needed")
         if values.ndim and values.shape != points.shape[1:]:
             raise InputError(
-                f"the function {getattr(self.formula, '__name__', self.formula)!r} gave shape "
+                f"the function {self._name!r} gave shape "
                 f"{values.shape} for points of shape {points.shape}; it must give "
                 f"{points.shape[1:]}"
             )
-        return np.broadcast_to(values, points.shape[1:]).copy()
+        return np.broadcast_to(values, points.shape[1:]).astype(np.float64)
+
+    @property
+    def _name(self) -> str:
+        return str(getattr(self.formula, "__name__", self.formula))
 
     def on(self, grid: StructuredGrid) -> FloatArray:
         """Values at the grid's points."""

@@ -65,7 +65,7 @@ _HOME = {
     "sample_generator": "pdesolve.random_streams",
     "solve": "pdesolve.solving",
 }
-__all__ = list(_HOME)  # noqa: PLE0604
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> object:

@@ -18,6 +18,11 @@ def flatten(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     >>> flatten({"pc_type": "fieldsplit", "fieldsplit_0": {"ksp_type": "cg"}})
     {'pc_type': 'fieldsplit', 'fieldsplit_0_ksp_type': 'cg'}
     """
+    if not isinstance(parameters, Mapping):
+        raise InputError(
+            f"solver_parameters={parameters!r} must map option names to values, such as "
+            "{'ksp_type': 'cg'}"
+        )
     flat: dict[str, Any] = {}
     for key, value in parameters.items():
         if not isinstance(key, str) or not key or key.startswith("-"):
@@ -50,10 +55,12 @@ class SolverOptions:
     def __init__(
         self, defaults: Mapping[str, Any], parameters: Mapping[str, Any] | None, prefix: str
     ) -> None:
+        if not isinstance(prefix, str) or prefix.startswith("-"):
+            raise InputError(f"options_prefix={prefix!r} must be a name without a dash in front")
         if prefix and not prefix.endswith("_"):
             prefix += "_"
         self.prefix = prefix
-        given = flatten(parameters or {})
+        given = flatten({} if parameters is None else parameters)
         self.given = given
         merged = {**flatten(defaults), **given}
         if given.get("pc_type", merged.get("pc_type")) != flatten(defaults).get("pc_type"):
@@ -66,6 +73,7 @@ class SolverOptions:
         self.options = merged
         self._database = PETSc.Options(prefix)
         self._inserted: list[str] = []
+        self._unread = set(given)
 
     def insert(self) -> None:
         """Put the options into the database."""
@@ -75,8 +83,13 @@ class SolverOptions:
                 self._inserted.append(key)
 
     def unused(self) -> list[str]:
-        """The caller's options that nothing has read."""
-        return [key for key in self.given if key in self._inserted and not self._database.used(key)]
+        """The caller's options that nothing has read, in this or an earlier solve."""
+        self._unread = {
+            key
+            for key in self._unread
+            if key in self._inserted and not self._database.used(key)
+        }
+        return [key for key in self.given if key in self._unread]
 
     def remove(self) -> None:
         """Take the options out again."""
@@ -130,6 +143,9 @@ def reason_name(reason: int) -> str:
         for name, value in vars(PETSc.KSP.ConvergedReason).items()
         if isinstance(value, int) and name.startswith(("CONVERGED", "DIVERGED"))
     }
+    # where petsc4py's names differ from PETSc's own
+    names[int(PETSc.KSP.ConvergedReason.DIVERGED_MAX_IT)] = "DIVERGED_ITS"
+    names[int(PETSc.KSP.ConvergedReason.DIVERGED_PCSETUP_FAILED)] = "DIVERGED_PC_FAILED"
     return names.get(reason, f"reason {reason}")
 
 

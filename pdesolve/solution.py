@@ -25,7 +25,7 @@ class DistributedState(Protocol):
         """The library's own object (a PETSc vector, a Firedrake function)."""
 
     def local_fields(self) -> Mapping[str, Field]:
-        """This process's part of each unknown, the first being the main one."""
+        """The part of each unknown that this process holds, the main one first."""
 
     def gather(self) -> Field:
         """The main unknown on every process, whole."""
@@ -74,12 +74,12 @@ class Solution:
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:
-        """This process's part of every unknown, by name."""
+        """The part of every unknown that this process holds, by name."""
         return self.state.local_fields()
 
     @property
     def field(self) -> Field:
-        """This process's part of the main unknown; the whole of it on one process."""
+        """The main unknown as far as this process holds it; all of it on one process."""
         return next(iter(self.fields.values()))
 
     def gather(self) -> Field:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import numbers
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from meshes.errors import InputError, require
 from meshes.field import Field
-from meshes.structured import StructuredGrid
+from meshes.structured import FloatArray, StructuredGrid
 from operators.failures import SolveFailure
 from pdesolve.problems.base import Problem
 from pdesolve.solution import Solution
@@ -99,7 +102,7 @@ def solve(
         )
     if mesh is None:
         raise InputError("mesh is missing; give cells an axis such as mesh=(64, 64), or a mesh")
-    chosen = _choose(problem, mesh, backend)
+    chosen = _choose(problem, mesh, backend, (element, degree))
     if x0 is not None and accelerate is not None:
         raise InputError("x0 and accelerate both give an initial guess; give one of them")
     if accelerate is not None:
@@ -137,12 +140,12 @@ def solve(
 
 
 def _is_box(mesh: Any) -> bool:
-    return isinstance(mesh, int | StructuredGrid) or (
-        isinstance(mesh, Sequence) and not isinstance(mesh, str)
+    return isinstance(mesh, numbers.Integral | StructuredGrid) or (
+        isinstance(mesh, Sequence | np.ndarray) and not isinstance(mesh, str)
     )
 
 
-def _choose(problem: Problem, mesh: Any, backend: str) -> str:
+def _choose(problem: Problem, mesh: Any, backend: str, element: tuple[str, int]) -> str:
     from meshes.errors import suggest
 
     known = ("auto", "grid", "fem", "spectral")
@@ -150,13 +153,17 @@ def _choose(problem: Problem, mesh: Any, backend: str) -> str:
         raise InputError(f"there is no backend '{backend}'. {suggest(backend, known)}")
     tensor = getattr(problem, "has_tensor_coefficient", False)
     if backend == "auto":
-        if _is_box(mesh) and "grid" in problem.backends and not tensor:
-            return "grid"
-        return "fem"
+        on_grid = _is_box(mesh) and not tensor and element == ("CG", 1)
+        backend = "grid" if on_grid and "grid" in problem.backends else "fem"
     if backend not in problem.backends:
         raise InputError(
             f"'{problem.name}' has no form for the backend '{backend}'; it has: "
             f"{', '.join(problem.backends)}"
+        )
+    if backend in ("grid", "spectral") and element != ("CG", 1):
+        raise InputError(
+            f"element={element[0]!r} and degree={element[1]} choose finite elements, which the "
+            f"backend '{backend}' does not have; use backend='fem'"
         )
     if backend in ("grid", "spectral") and not _is_box(mesh):
         kind = f"the file '{mesh}'" if isinstance(mesh, str | Path) else type(mesh).__name__
@@ -168,7 +175,7 @@ def _choose(problem: Problem, mesh: Any, backend: str) -> str:
 
 def _as_grid(problem: Problem, mesh: Any) -> StructuredGrid:
     if not isinstance(mesh, StructuredGrid):
-        return problem.grid(mesh if isinstance(mesh, int) else tuple(mesh))
+        return problem.grid(int(mesh) if isinstance(mesh, numbers.Integral) else tuple(mesh))
     if mesh.dimension != problem.dimension:
         raise InputError(f"the problem is {problem.dimension}D, the grid {mesh.dimension}D")
     return mesh
@@ -197,20 +204,22 @@ def _solve_grid(
 
     require("petsc4py.PETSc", extra="petsc")
     petsc = importlib.import_module("pdesolve.grid._petsc_solver")
+    error: Exception | None = None
     start = time.perf_counter()
-    system = problem.discretize(grid)
+    try:
+        solver = petsc.GridSolver(grid, solver_parameters, options_prefix, comm)
+        guess = _guess_on(grid, x0)
+        system = problem.discretize(grid)
+        inputs = problem.input_fields(grid)
+    except Exception as problem_here:  # whatever it is, the other processes must learn of it
+        error = problem_here
+    petsc.raise_together(comm, error)
     discretised = time.perf_counter() - start
-    guess = None
-    if x0 is not None:
-        if not isinstance(x0, Field) or x0.num_channels != 1:
-            raise InputError("x0 must be a Field with one channel")
-        guess = x0.resample(grid).values[0]
-    solver = petsc.GridSolver(grid, solver_parameters, options_prefix, comm)
     vector, result = solver.solve(system, guess, check=False)
     petsc.warn_unused(solver.unused_options(), error=unused_is_error)
     seconds = {**result.seconds, "assembly": result.seconds["assembly"] + discretised}
     result = dataclasses.replace(result, seconds=seconds)
-    state = petsc.GridState(solver.matrix, vector, problem.unknown, problem.input_fields(grid))
+    state = petsc.GridState(solver.matrix, vector, problem.unknown, inputs)
     solution = Solution(problem, result, "grid", state)
     if check and not result.converged:
         raise _failure(solver, solution)
@@ -227,7 +236,7 @@ def _solve_spectral(
     from operators.failures import LinearSolveFailure
     from pdesolve.spectral.solver import SpectralState, solve_spectral_system
 
-    guess = None if x0 is None else x0.resample(grid).values[0]
+    guess = _guess_on(grid, x0)
     values, result = solve_spectral_system(problem.spectral_system(grid), guess, solver_parameters)
     state = SpectralState(grid, values, problem.unknown, problem.input_fields(grid))
     solution = Solution(problem, result, "spectral", state)
@@ -240,6 +249,15 @@ def _solve_spectral(
             solution=solution,
         )
     return solution
+
+
+def _guess_on(grid: StructuredGrid, x0: Field | None) -> FloatArray | None:
+    if x0 is None:
+        return None
+    if not isinstance(x0, Field) or x0.num_channels != 1:
+        raise InputError("x0 must be a Field with one channel")
+    values: FloatArray = x0.resample(grid).values[0]
+    return values
 
 
 def _failure(solver: Any, solution: Solution) -> SolveFailure:

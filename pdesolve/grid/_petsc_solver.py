@@ -14,7 +14,7 @@ from petsc4py import PETSc
 from meshes.errors import InputError
 from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
-from operators._petsc_stencil import StencilMatrix
+from operators._petsc_stencil import StencilMatrix, check_index_range
 from operators.failures import LinearSolveFailure
 from operators.result import SolveResult
 from pdesolve._petsc_options import SolverOptions, reason_name, unused_message
@@ -33,6 +33,12 @@ DEFAULT_PARAMETERS: dict[str, Any] = {
 }
 
 _NEED_SYMMETRY = {"cg", "minres", "symmlq", "cr", "fcg", "pipecg", "groppcg", "nash", "stcg"}
+
+# these measure another norm than that of the true residual
+_OTHER_NORM = {"symmlq", "cr"}
+
+# reasons that come from a test of the residual; after any other one it is tested here
+_RESIDUAL_TESTED = {"CONVERGED_RTOL", "CONVERGED_ATOL"}
 
 
 class GridSolver:
@@ -72,9 +78,15 @@ class GridSolver:
         options_prefix: str = "",
         comm: Any = None,
     ) -> None:
+        check_index_range(grid)
         self.grid = grid
         self.comm = PETSc.COMM_WORLD if comm is None else comm
-        self.options = SolverOptions(DEFAULT_PARAMETERS, solver_parameters, options_prefix)
+        defaults = DEFAULT_PARAMETERS
+        if isinstance(solver_parameters, Mapping) and (
+            solver_parameters.get("ksp_type") in _OTHER_NORM
+        ):
+            defaults = {key: value for key, value in defaults.items() if key != "ksp_norm_type"}
+        self.options = SolverOptions(defaults, solver_parameters, options_prefix)
         self._check_options()
         self.matrix: StencilMatrix | None = None
         self._ksp: Any = None
@@ -98,13 +110,32 @@ class GridSolver:
                 "ksp_rtol=0 with no ksp_atol switches every stopping test off; give one of them"
             )
 
-    def _prepare(self, system: LinearSystem) -> None:
-        method = str(self.options.options.get("ksp_type"))
-        if method in _NEED_SYMMETRY and not system.symmetric:
+    def _create(self, system: LinearSystem) -> StencilMatrix:
+        """Matrix, right-hand side and Krylov method for systems like this one."""
+        matrix = StencilMatrix(self.grid, system.stencil.offsets, self.comm)
+        ksp = PETSc.KSP().create(comm=self.comm)
+        try:
+            ksp.setOptionsPrefix(self.options.prefix)
+            ksp.setOperators(matrix.mat)
+            ksp.setFromOptions()
+        except PETSc.Error as error:
+            ksp.destroy()
+            matrix.destroy()
             raise InputError(
-                f"ksp_type '{method}' needs a symmetric operator, and this one is not; use gmres "
-                "or bcgs"
-            )
+                f"PETSc refused the solver's options: {_last_line(error)}. Check the values of "
+                "ksp_type, pc_type and the others"
+            ) from error
+        ksp.setConvergenceHistory(reset=True)
+        ksp.setErrorIfNotConverged(False)
+        self._null_space = system.constant_null_space
+        if self._null_space:
+            space = PETSc.NullSpace().create(constant=True, comm=self.comm)
+            matrix.mat.setNullSpace(space)
+            space.destroy()
+        self._ksp, self._right = ksp, matrix.vector()
+        return matrix
+
+    def _prepare(self, system: LinearSystem) -> StencilMatrix:
         stencil = system.stencil
         if self.matrix is not None and (
             self._null_space != system.constant_null_space
@@ -112,21 +143,17 @@ class GridSolver:
         ):
             self.destroy()
         if self.matrix is None:
-            self.matrix = StencilMatrix(self.grid, stencil.offsets, self.comm)
-            self._right = self.matrix.vector()
-            self._ksp = PETSc.KSP().create(comm=self.comm)
-            self._ksp.setOptionsPrefix(self.options.prefix)
-            self._ksp.setOperators(self.matrix.mat)
-            self._ksp.setFromOptions()
-            self._ksp.setConvergenceHistory()
-            self._ksp.setErrorIfNotConverged(False)
-            self._null_space = system.constant_null_space
-            if self._null_space:
-                space = PETSc.NullSpace().create(constant=True, comm=self.comm)
-                self.matrix.mat.setNullSpace(space)
+            self.matrix = self._create(system)
+        method = self._ksp.getType()
+        if method in _NEED_SYMMETRY and not (system.symmetric and stencil.is_symmetric()):
+            raise InputError(
+                f"ksp_type '{method}' needs a symmetric operator, and this one is not; use gmres "
+                "or bcgs"
+            )
         self.matrix.mat.setOption(PETSc.Mat.Option.SYMMETRIC, system.symmetric)
         self.matrix.set_values(stencil)
         self._right.array = system.right_hand_side[self.matrix.local_window].ravel()
+        return self.matrix
 
     def solve(
         self, system: LinearSystem, x0: FloatArray | None = None, *, check: bool = True
@@ -168,10 +195,9 @@ class GridSolver:
         self.options.insert()
         try:
             start = time.perf_counter()
-            self._prepare(system)
-            assert self.matrix is not None
+            matrix = self._prepare(system)
             assembled = time.perf_counter()
-            vector = self.matrix.vector(x0)
+            vector = matrix.vector(x0)
             self._ksp.setInitialGuessNonzero(x0 is not None)
             self._failure = ""
             try:
@@ -180,13 +206,13 @@ class GridSolver:
                 self._ksp.solve(self._right, vector)
             except PETSc.Error as error:  # a factorisation or a set-up that gave up
                 ready = time.perf_counter()
-                self._failure = str(error)
+                self._failure = _last_line(error)
             done = time.perf_counter()
         finally:
             self._unused = self.options.unused()
             self.options.remove()
         seconds = {"assembly": assembled - start, "setup": ready - assembled, "solve": done - ready}
-        result = self._record(system, vector, seconds)
+        result = self._record(matrix, system, vector, seconds)
         if check and not result.converged:
             raise LinearSolveFailure(self.advice(result), result=result, solution=vector)
         return vector, result
@@ -195,26 +221,37 @@ class GridSolver:
         """The caller's options that PETSc has not read in the last solve."""
         return self._unused
 
-    def _record(self, system: LinearSystem, vector: Any, seconds: dict[str, float]) -> SolveResult:
-        assert self.matrix is not None
+    def _record(
+        self,
+        matrix: StencilMatrix,
+        system: LinearSystem,
+        vector: Any,
+        seconds: dict[str, float],
+    ) -> SolveResult:
         if system.constant_null_space:
             vector.shift(-vector.sum() / vector.getSize())
         residual = self._right.duplicate()
-        self.matrix.mat.mult(vector, residual)
+        matrix.mat.mult(vector, residual)
         residual.aypx(-1.0, self._right)
         size, norm = self._right.norm(), residual.norm()
         residual.destroy()
-        reason = int(self._ksp.getConvergedReason())
         relative = norm / size if size > 0 else norm
-        converged = reason > 0 and not self._failure and bool(np.isfinite(relative))
-        history = tuple(float(value) for value in self._ksp.getConvergenceHistory())
+        code = int(self._ksp.getConvergedReason())
+        reason = "DIVERGED_PC_FAILED" if self._failure else reason_name(code)
+        # preonly reads no tolerance
+        direct = self._ksp.getType() == PETSc.KSP.Type.PREONLY
+        rtol = float(self.options.options["ksp_rtol"] if direct else self._ksp.getTolerances()[0])
+        converged = code > 0 and not self._failure and bool(np.isfinite(relative))
+        if reason not in _RESIDUAL_TESTED:
+            converged = converged and relative <= rtol
+        history = [] if self._failure else self._ksp.getConvergenceHistory()
         return SolveResult(
             converged=converged,
-            reason="DIVERGED_PC_FAILED" if self._failure else reason_name(reason),
-            iterations=int(self._ksp.getIterationNumber()),
-            residual_norms=history,
+            reason=reason,
+            iterations=0 if self._failure else int(self._ksp.getIterationNumber()),
+            residual_norms=tuple(float(value) for value in history),
             relative_residual=float(relative),
-            rtol=float(self._ksp.getTolerances()[0]),
+            rtol=rtol,
             num_unknowns=self.grid.num_points,
             solver=f"{self._ksp.getType()} + {self._ksp.getPC().getType()}",
             seconds=seconds,
@@ -229,8 +266,19 @@ class GridSolver:
             f"{result.rtol:.1e}."
         )
         if self._failure:
-            text += f" PETSc said: {self._failure.strip().splitlines()[-1]}"
-        if result.reason == "DIVERGED_MAX_IT":
+            text += f" PETSc said: {self._failure}."
+        if result.reason == "DIVERGED_PC_FAILED":
+            text += (
+                " The preconditioner could not be set up: the matrix may be singular, or PETSc's "
+                "own factorisation was asked for on several processes (then give "
+                "pc_factor_mat_solver_type mumps)."
+            )
+        if result.reason.startswith("CONVERGED"):
+            text += (
+                " This method takes its steps without testing the residual, which is larger than "
+                "asked for; use a Krylov method (ksp_type cg) or a factorisation (pc_type lu)."
+            )
+        if result.reason == "DIVERGED_ITS":
             text += " Raise ksp_max_it, or use a better preconditioner (pc_type gamg or lu)."
         return (
             text + " Pass check=False to get the partial result; it is also in the exception's "
@@ -261,7 +309,7 @@ class GridState:
         return self.vector
 
     def local_fields(self) -> dict[str, Field]:
-        """This process's block, on the grid of its cells."""
+        """The block of this process, on the grid of its cells."""
         grid, window = self.matrix.grid, self.matrix.local_window
         values = self.matrix.local_array(self.vector)
         if values.shape != grid.shape:
@@ -313,4 +361,21 @@ def warn_unused(unused: list[str], *, error: bool) -> None:
         raise InputError(unused_message(unused))
     import warnings
 
-    warnings.warn(unused_message(unused), UserWarning, stacklevel=3)
+    warnings.warn(unused_message(unused), UserWarning, stacklevel=4)
+
+
+def raise_together(comm: Any, error: Exception | None) -> None:
+    """Raise on every process if any has an error, so that none waits for it (collective)."""
+    ranks = PETSc.COMM_WORLD if comm is None else comm
+    ranks = ranks.tompi4py() if hasattr(ranks, "tompi4py") else ranks
+    texts = ranks.allgather(None if error is None else f"{type(error).__name__}: {error}")
+    if error is not None:
+        raise error
+    for rank, text in enumerate(texts):
+        if text is not None:
+            raise InputError(f"process {rank} could not set the problem up. {text}")
+
+
+def _last_line(error: Exception) -> str:
+    """PETSc's message without the stack in front of it."""
+    return str(error).strip().splitlines()[-1].strip()

@@ -52,10 +52,14 @@ def get_family(name: str, **options: Any) -> ProblemFamily:
     try:
         family = factory(**options)
     except TypeError as error:
-        known = [key for key in inspect.signature(type(factory())).parameters if key != "name"]
+        options_of = factory if inspect.isclass(factory) else type(factory())
+        known = [key for key in inspect.signature(options_of).parameters if key != "name"]
         unknown = [key for key in options if key not in known]
         if not unknown:
-            raise
+            given = ", ".join(f"{key}={value!r}" for key, value in options.items())
+            raise InputError(
+                f"family '{name}' cannot be made with {given or 'no options'}: {error}"
+            ) from error
         raise InputError(
             f"family '{name}' has no option '{unknown[0]}'. {suggest(unknown[0], known)}"
         ) from error
