@@ -53,9 +53,7 @@ SHAPES: dict[str, CellShape] = {
     shape.name: shape
     for shape in (
         CellShape("interval", 1, ((0,), (1,)), ((1,), (0,)), (1, 0)),
-        CellShape(
-            "triangle", 2, ((0, 1), (1, 2), (2, 0)), ((1, 2), (2, 0), (0, 1)), (0, 2, 1)
-        ),
+        CellShape("triangle", 2, ((0, 1), (1, 2), (2, 0)), ((1, 2), (2, 0), (0, 1)), (0, 2, 1)),
         CellShape(
             "quadrilateral",
             2,

@@ -113,9 +113,20 @@ class UnstructuredMesh:
         object.__setattr__(self, "points", points)
         object.__setattr__(self, "cells", cells)
         points.flags.writeable = cells.flags.writeable = False
+        self._check_neighbours()
         facet_tags = self._checked_facet_tags(len(shape.facets[0]))
         object.__setattr__(self, "facet_tags", MappingProxyType(facet_tags))
         object.__setattr__(self, "cell_tags", MappingProxyType(self._checked_cell_tags()))
+
+    def _check_neighbours(self) -> None:
+        _, inverse, count = np.unique(self._facet_keys, return_inverse=True, return_counts=True)
+        crowded = np.flatnonzero(count[inverse] > 2)
+        if len(crowded):
+            cells = np.unique(crowded % self.num_cells)
+            raise InputError(
+                f"a facet joins two cells at most, and cells {_some(cells)} share one among three "
+                "or more; leave out cells that are listed twice"
+            )
 
     def _checked_facet_tags(self, width: int) -> dict[str, IndexArray]:
         tags: dict[str, IndexArray] = {}
@@ -280,11 +291,11 @@ class UnstructuredMesh:
         """Read a Gmsh file, see :func:`meshes.gmsh.read_gmsh`."""
         from meshes.gmsh import read_gmsh
 
-        return read_gmsh(path)
+        return read_gmsh(Path(path))
 
     @classmethod
     def from_firedrake(cls, mesh: Any) -> UnstructuredMesh:
-        """This process's cells of a Firedrake mesh; all of them on one process."""
+        """Take this process's cells of a Firedrake mesh; all of them on one process."""
         from meshes._firedrake import from_firedrake
 
         return from_firedrake(mesh)
