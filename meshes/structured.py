@@ -173,7 +173,7 @@ class StructuredGrid:
         """Coordinates along each axis, ``dimension`` arrays of shape ``(shape[k],)``."""
         shift = 0.5 if self.location == "cell" else 0.0
         return tuple(
-            low + (np.arange(size) + shift) * step
+            low + (np.arange(size, dtype=np.float64) + shift) * np.float64(step)
             for low, size, step in zip(self.lower, self.shape, self.spacing, strict=True)
         )
 
@@ -184,7 +184,9 @@ class StructuredGrid:
     def with_shape(self, shape: Sequence[int] | int) -> StructuredGrid:
         """The same box with another number of values."""
         sizes = (
-            (int(shape),) * self.dimension if isinstance(shape, numbers.Integral) else tuple(shape)
+            tuple(shape)
+            if isinstance(shape, Sequence | np.ndarray)
+            else (shape,) * self.dimension
         )
         if len(sizes) != self.dimension:
             raise InputError(f"shape={shape!r} must have {self.dimension} entries")

@@ -60,19 +60,17 @@ class StencilMatrix:
         width = int(np.abs(self.offsets).max())
         corners = bool((np.count_nonzero(self.offsets, axis=1) > 1).any())
         check_index_range(grid)
-        boundary = [
+        boundary = tuple(
             PETSc.DM.BoundaryType.PERIODIC if wrap else PETSc.DM.BoundaryType.NONE
             for wrap in reversed(grid.periodic)
-        ]
+        )
         try:
             self.dm = PETSc.DMDA().create(
                 dim=dimension,
                 dof=1,
                 sizes=tuple(reversed(grid.shape)),
                 boundary_type=boundary,
-                stencil_type=PETSc.DMDA.StencilType.BOX
-                if corners
-                else PETSc.DMDA.StencilType.STAR,
+                stencil_type=PETSc.DMDA.StencilType.BOX if corners else PETSc.DMDA.StencilType.STAR,
                 stencil_width=max(width, 1),
                 setup=True,
                 comm=comm,

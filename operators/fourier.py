@@ -34,12 +34,12 @@ def wavenumbers(grid: StructuredGrid) -> tuple[FloatArray, ...]:
             f"Fourier modes need a grid that wraps on every axis; periodic={grid.periodic}"
         )
     last = grid.dimension - 1
-    result = []
+    result: list[FloatArray] = []
     for axis, (size, h) in enumerate(zip(grid.shape, grid.spacing, strict=True)):
         line = np.fft.rfftfreq(size, h) if axis == last else np.fft.fftfreq(size, h)
         shape = [1] * grid.dimension
         shape[axis] = -1
-        result.append(2 * np.pi * line.reshape(shape))
+        result.append((2 * np.pi * line).astype(np.float64).reshape(shape))
     return tuple(result)
 
 
@@ -50,7 +50,7 @@ def derivative_symbols(grid: StructuredGrid) -> tuple[ComplexArray, ...]:
     """
     symbols = []
     for axis, k in enumerate(wavenumbers(grid)):
-        symbol = 1j * k
+        symbol: ComplexArray = (1j * k).astype(np.complex128)
         size = grid.shape[axis]
         if size % 2 == 0:
             symbol[np.isclose(np.abs(k), np.pi / grid.spacing[axis])] = 0.0
@@ -102,7 +102,8 @@ class FourierMultiplier(LinearOperator):
         )
         return result
 
-    _apply_transpose = _apply
+    def _apply_transpose(self, y: FloatArray) -> FloatArray:
+        return self._apply(y)
 
     def to_csr(self) -> csr_array:
         """The matrix (dense, so for small grids only)."""

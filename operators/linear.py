@@ -107,17 +107,19 @@ class LinearOperator(ABC):
         return bool((difference.max() if difference.nnz else 0.0) <= tolerance * largest)
 
     def __add__(self, other: LinearOperator) -> LinearOperator:
-        return SumOperator(self, other) if isinstance(other, LinearOperator) else NotImplemented
+        if isinstance(other, LinearOperator):
+            return SumOperator(self, other)
+        return NotImplemented
 
     def __sub__(self, other: LinearOperator) -> LinearOperator:
-        return self + (-1.0) * other if isinstance(other, LinearOperator) else NotImplemented
+        if isinstance(other, LinearOperator):
+            return SumOperator(self, ScaledOperator(other, -1.0))
+        return NotImplemented
 
     def __mul__(self, factor: float) -> LinearOperator:
-        return (
-            ScaledOperator(self, float(factor))
-            if isinstance(factor, numbers.Real)
-            else NotImplemented
-        )
+        if isinstance(factor, numbers.Real):
+            return ScaledOperator(self, float(factor))
+        return NotImplemented
 
     __rmul__ = __mul__
 
@@ -167,7 +169,8 @@ class SumOperator(LinearOperator):
 
     def to_csr(self) -> csr_array:
         """Sum of the matrices."""
-        return (self.first.to_csr() + self.second.to_csr()).tocsr()
+        matrix: csr_array = (self.first.to_csr() + self.second.to_csr()).tocsr()
+        return matrix
 
 
 class ScaledOperator(LinearOperator):
@@ -210,7 +213,8 @@ class ProductOperator(LinearOperator):
 
     def to_csr(self) -> csr_array:
         """Product of the matrices."""
-        return (self.outer.to_csr() @ self.inner.to_csr()).tocsr()
+        matrix: csr_array = (self.outer.to_csr() @ self.inner.to_csr()).tocsr()
+        return matrix
 
 
 class TransposedOperator(LinearOperator):

@@ -94,7 +94,8 @@ class DiagonalOperator(LinearOperator):
     def _apply(self, x: FloatArray) -> FloatArray:
         return self.diagonal * x
 
-    _apply_transpose = _apply
+    def _apply_transpose(self, y: FloatArray) -> FloatArray:
+        return self.diagonal * y
 
     def to_csr(self) -> csr_array:
         """Diagonal matrix."""

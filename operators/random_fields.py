@@ -22,7 +22,7 @@ DEFAULT_MODES = {1: 1024, 2: 128, 3: 32}
 
 def _eigenvalues(boundary: Boundary, num_modes: int, length: float) -> FloatArray:
     """Eigenvalues of −d²/dx² on [0, length] for basis numbers 0 .. num_modes − 1."""
-    index = np.arange(num_modes)
+    index = np.arange(num_modes, dtype=np.float64)
     if boundary == "neumann":
         return (np.pi * index / length) ** 2
     if boundary == "dirichlet":
@@ -34,8 +34,10 @@ def _basis(boundary: Boundary, num_modes: int, length: float, x: FloatArray) -> 
     """Orthonormal eigenfunctions at points x in [0, length], shape (len(x), num_modes)."""
     index = np.arange(num_modes)
     scale = np.sqrt(2.0 / length)
+    values: FloatArray
     if boundary == "dirichlet":
-        return scale * np.sin(np.pi * np.outer(x, index + 1) / length)
+        values = scale * np.sin(np.pi * np.outer(x, index + 1) / length)
+        return values
     if boundary == "neumann":
         values = scale * np.cos(np.pi * np.outer(x, index) / length)
     else:

@@ -85,9 +85,7 @@ class SolverOptions:
     def unused(self) -> list[str]:
         """The caller's options that nothing has read, in this or an earlier solve."""
         self._unread = {
-            key
-            for key in self._unread
-            if key in self._inserted and not self._database.used(key)
+            key for key in self._unread if key in self._inserted and not self._database.used(key)
         }
         return [key for key in self.given if key in self._unread]
 
@@ -138,7 +136,7 @@ def is_flag(word: str) -> bool:
 
 def reason_name(reason: int) -> str:
     """PETSc's name of a Krylov method's reason for stopping."""
-    names = {
+    names: dict[int, str] = {
         value: name
         for name, value in vars(PETSc.KSP.ConvergedReason).items()
         if isinstance(value, int) and name.startswith(("CONVERGED", "DIVERGED"))

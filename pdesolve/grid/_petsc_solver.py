@@ -366,7 +366,7 @@ def warn_unused(unused: list[str], *, error: bool) -> None:
 
 def raise_together(comm: Any, error: Exception | None) -> None:
     """Raise on every process if any has an error, so that none waits for it (collective)."""
-    ranks = PETSc.COMM_WORLD if comm is None else comm
+    ranks: Any = PETSc.COMM_WORLD if comm is None else comm
     ranks = ranks.tompi4py() if hasattr(ranks, "tompi4py") else ranks
     texts = ranks.allgather(None if error is None else f"{type(error).__name__}: {error}")
     if error is not None:

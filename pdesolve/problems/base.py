@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numbers
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -120,7 +119,9 @@ class Problem(ABC):
         from pdesolve.problems.boundary import periodic_axes
 
         sizes = (
-            (int(shape),) * self.dimension if isinstance(shape, numbers.Integral) else tuple(shape)
+            tuple(shape)
+            if isinstance(shape, Sequence | np.ndarray)
+            else (shape,) * self.dimension
         )
         if len(sizes) != self.dimension:
             raise InputError(
@@ -179,13 +180,13 @@ class ProblemFamily(ABC):
     name: str
     dimension: int
     parameters: ParameterSpace
-    backends: tuple[str, ...]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    units: Mapping[str, str]
+    backends: ClassVar[tuple[str, ...]]
+    inputs: ClassVar[tuple[str, ...]]
+    outputs: ClassVar[tuple[str, ...]]
+    units: ClassVar[Mapping[str, str]]
     default_shape: tuple[int, ...]
-    equation: str
-    citation: str = ""
+    equation: ClassVar[str]
+    citation: ClassVar[str] = ""
     symmetries: tuple[str, ...] = ()
 
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class DarcyProblem(Problem):
     def has_tensor_coefficient(self) -> bool:
         """Whether a is a matrix."""
         if isinstance(self.coefficient, np.ndarray):
-            return self.coefficient.shape == (self.dimension, self.dimension)
+            return bool(self.coefficient.shape == (self.dimension, self.dimension))
         if callable(self.coefficient) and not isinstance(self.coefficient, SpatialFunction):
             middle = (np.array(self.lower) + np.array(self.upper)) / 2
             return np.ndim(self.coefficient(middle.reshape(-1, 1))) == 3
@@ -118,8 +118,18 @@ class DarcyProblem(Problem):
         """The source as a function of space."""
         return as_spatial_function(self.source)
 
+    @cached_property
+    def _last_coefficient(self) -> dict[StructuredGrid, FloatArray]:
+        return {}
+
     def coefficient_on(self, grid: StructuredGrid) -> FloatArray:
-        """The coefficient at the grid's points, checked to be positive and finite."""
+        """The coefficient at the grid's points, checked to be positive and finite.
+
+        The array is read-only, and that of the last grid is kept, so that a random field
+        is not summed once for the surrogate's input and again for the matrix.
+        """
+        if grid in self._last_coefficient:
+            return self._last_coefficient[grid]
         values = self.scalar_coefficient.on(grid)
         if not np.isfinite(values).all() or values.min() <= 0:
             bad = ~(np.isfinite(values) & (values > 0))
@@ -128,6 +138,10 @@ class DarcyProblem(Problem):
                 f"the coefficient must be positive and finite; it is {values[where]} at index "
                 f"{where} ({int(bad.sum())} of {values.size} values)"
             )
+        values = values.view()
+        values.flags.writeable = False
+        self._last_coefficient.clear()
+        self._last_coefficient[grid] = values
         return values
 
     def input_fields(self, grid: StructuredGrid) -> Field:
