@@ -44,19 +44,20 @@ def to_firedrake(mesh: UnstructuredMesh | None, comm: Any = None) -> Any:
         (:func:`boundary_numbers`).
     """
     comm = firedrake.COMM_WORLD if comm is None else comm
+    source = mesh if comm.rank == 0 else None
+    if comm.bcast(source is None if comm.rank == 0 else None, root=0):
+        raise InputError("process 0 gave no mesh")
     head = None
     sides: dict[str, IndexArray] = {}
-    if comm.rank == 0:
-        assert mesh is not None
-        sides = _with_unnamed(mesh)
-        head = (mesh.dimension, _numbers(sides), _numbers(mesh.cell_tags))
+    if source is not None:
+        sides = _with_unnamed(source)
+        head = (source.dimension, _numbers(sides), _numbers(source.cell_tags))
     dimension, side_numbers, region_numbers = comm.bcast(head, root=0)
     cells = points = None
-    if comm.rank == 0:
-        assert mesh is not None
-        order = _TO_PLEX.get(mesh.cell_type)
-        cells = mesh.cells if order is None else mesh.cells[:, list(order)]
-        points = mesh.points
+    if source is not None:
+        order = _TO_PLEX.get(source.cell_type)
+        cells = source.cells if order is None else source.cells[:, list(order)]
+        points = source.points
     plex = firedrake.mesh.plex_from_cell_list(dimension, cells, points, comm)
     for label in ("Face Sets", "Cell Sets"):
         plex.createLabel(label)
@@ -64,8 +65,7 @@ def to_firedrake(mesh: UnstructuredMesh | None, comm: Any = None) -> Any:
         plex.createLabel(_SIDE + name)
     for name in region_numbers:
         plex.createLabel(_REGION + name)
-    if comm.rank == 0:
-        assert mesh is not None
+    if source is not None:
         first, _ = plex.getDepthStratum(0)
         for name, number in side_numbers.items():
             for row in sides[name]:
@@ -73,7 +73,7 @@ def to_firedrake(mesh: UnstructuredMesh | None, comm: Any = None) -> Any:
                 plex.setLabelValue("Face Sets", facet, number)
                 plex.setLabelValue(_SIDE + name, facet, number)
         for name, number in region_numbers.items():
-            for cell in mesh.cell_tags[name]:
+            for cell in source.cell_tags[name]:
                 plex.setLabelValue("Cell Sets", int(cell), number)
                 plex.setLabelValue(_REGION + name, int(cell), number)
     return firedrake.Mesh(plex, comm=comm)
@@ -163,7 +163,7 @@ def _label_values(mesh: Any, prefix: str) -> dict[str, int]:
 
 @dataclass(frozen=True, eq=False)
 class LocalMesh:
-    """This process's cells, and where Firedrake keeps the values of their vertices.
+    """The cells of one process, and where Firedrake keeps the values of their vertices.
 
     Parameters
     ----------

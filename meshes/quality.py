@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from meshes.cells import SHAPES, FloatArray, IndexArray, facets_of, row_keys
 
@@ -61,7 +62,7 @@ def cell_shape_quality(mesh: UnstructuredMesh) -> FloatArray:
     size = shape.dimension
     if size == 1:
         return np.ones(mesh.num_cells)
-    reference = np.eye(size)
+    reference: npt.NDArray[np.floating[Any]] = np.eye(size)
     if shape.is_simplex:
         # edges of the regular simplex from its first vertex, as columns
         reference = np.linalg.cholesky(0.5 * (np.ones((size, size)) + np.eye(size))).T

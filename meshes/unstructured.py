@@ -257,9 +257,9 @@ class UnstructuredMesh:
         if location != "vertex":
             raise InputError(f"location={location!r} must be 'cell' or 'vertex'")
         size = self.cells.shape[1]
-        return np.bincount(
-            self.cells.ravel(), np.repeat(volumes / size, size), minlength=self.num_points
-        )
+        weights = np.zeros(self.num_points)
+        np.add.at(weights, self.cells.ravel(), np.repeat(volumes / size, size))
+        return weights
 
     def locate(self, points: npt.ArrayLike) -> tuple[IndexArray, FloatArray]:
         """Cells that hold the points, and the weights of their vertices there.
