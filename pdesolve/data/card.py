@@ -1,0 +1,193 @@
+"""The data card: what a person needs to know before using a data set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pdesolve.data.header import open_file
+from pdesolve.data.schema import GROUP, USABLE, DatasetInfo, to_json
+from pdesolve.data.shards import write_safely
+
+
+def card_path(path: str | Path) -> Path:
+    """Where the card of a data set lies.
+
+    Examples
+    --------
+    >>> card_path("darcy.h5").name
+    'darcy.h5.md'
+    """
+    file = Path(path)
+    return file.with_name(file.name + ".md")
+
+
+def read_card(path: str | Path) -> str:
+    """The card beside a data set; made from the file if it is not there.
+
+    Raises
+    ------
+    InputError
+        If there is no such data set.
+    DataFileError
+        If the file is damaged.
+    """
+    card = card_path(path)
+    if card.exists() and Path(path).exists():
+        return card.read_text()
+    from pdesolve.data.reader import read_info
+
+    return card_text(read_info(path))
+
+
+def write_card(info: DatasetInfo, sha256: str | None = None) -> Path:
+    """Write the card beside the file; it is the same for equal files of one name."""
+    text = card_text(info, sha256)
+    card = card_path(info.path)
+    write_safely(card, lambda stream: stream.write(text.encode()))
+    return card
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file, as ``sha256sum`` prints it."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def card_text(info: DatasetInfo, sha256: str | None = None) -> str:
+    """The card of a data set, in Markdown; `sha256` of the file if it is known already."""
+    settings = info.settings
+    family: Mapping[str, Any] = settings["family"]
+    strategy: Mapping[str, Any] = settings["strategy"]
+    with open_file(info.path) as file:
+        own = file[GROUP]
+        usable = np.isin(own["status"][:], USABLE)
+        numbers = {
+            name: own[name][:][usable] for name in ("iterations", "residual", "error_estimate")
+        }
+    box = " × ".join(
+        f"[{low:g}, {high:g}]" for low, high in zip(info.lower, info.upper, strict=True)
+    )
+    shape = " × ".join(map(str, info.shape))
+    size = info.path.stat().st_size
+    lines = [
+        f"# {info.family}: {info.num_samples} samples, split '{info.split}'",
+        "",
+        "## Problem",
+        "",
+        f"- Equation: {family.get('equation', 'not stated')}",
+        f"- Domain: {box} {info.units.get('length', '')}".rstrip(),
+        "- Boundary conditions: "
+        + "; ".join(f"{side}: {text}" for side, text in settings["boundary_conditions"].items()),
+        "",
+        "| parameter | unit | distribution or range |",
+        "|---|---|---|",
+        *_parameter_rows(family.get("parameters", {})),
+        "",
+        *_options(family),
+        "## Content",
+        "",
+        f"- Grid: {shape} {info.location} values ({info.dtype})",
+        f"- Samples: {info.num_samples}, of which {info.num_failed} failed (their outputs are NaN)",
+        f"- Seed {info.seed}, split '{info.split}': sample i depends on these and i alone",
+        "",
+        "| field | role | unit | minimum | maximum | mean | standard deviation |",
+        "|---|---|---|---|---|---|---|",
+        *_field_rows(info),
+        "",
+        "## Accuracy",
+        "",
+        f"- Solver: {strategy.get('name')}, backend {strategy.get('backend', 'none')}, "
+        f"discretisation {to_json(strategy.get('discretization'))}",
+        f"- Options: {to_json(strategy.get('solver_parameters'))}",
+        f"- Tolerance on the relative residual: {strategy.get('tolerance')}; reached: "
+        f"{_range(numbers['residual'])}",
+        f"- Iterations: {_range(numbers['iterations'])}",
+        f"- Relative discretisation error in L2, estimated: {_range(numbers['error_estimate'])}"
+        f" ({to_json(strategy.get('error_estimate'))})",
+        "",
+        "## File",
+        "",
+        f"- `{info.path.name}`, {size} bytes, HDF5 in the layout of The Well, schema version "
+        f"{info.schema_version}",
+        f"- SHA-256 of the file: `{sha256 or file_sha256(info.path)}`",
+        f"- SHA-256 of the samples: `{info.sha256}`",
+        f"- Fingerprint of the settings: `{info.fingerprint}`",
+        "- Software: " + ", ".join(f"{name} {text}" for name, text in info.versions.items()),
+        f"- Licence: {settings['licence']}",
+        f"- Please cite: {family.get('citation') or 'nothing stated'}",
+        "",
+        "## Making it again",
+        "",
+        "```",
+        reproduction_command(info),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def reproduction_command(info: DatasetInfo) -> str:
+    """The command that makes the file again."""
+    strategy = info.settings["strategy"]
+    words = [
+        f"pdesolve generate {info.family}",
+        f"--num-samples {info.num_samples}",
+        "--shape " + " ".join(map(str, info.shape)),
+        f"--seed {info.seed} --split {info.split}",
+        f"--backend {strategy.get('backend', 'grid')} --rtol {strategy.get('tolerance')}",
+    ]
+    if info.dtype != "float64":
+        words.append(f"--dtype {info.dtype}")
+    words.append(f"--out {info.path.name}")
+    given = strategy.get("given_parameters") or {}
+    if given:
+        flags = [
+            f"-{name}" + ("" if value is None else f" {value}")
+            for name, value in given.items()
+            if name != "ksp_rtol"
+        ]
+        words.append("-- " + " ".join(flags))
+    return " ".join(words)
+
+
+def _parameter_rows(parameters: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for name, found in parameters.items():
+        details = {key: value for key, value in found.items() if key not in ("unit", "description")}
+        label = f"{name} ({found['description']})" if found.get("description") else name
+        rows.append(f"| {label} | {found.get('unit', '')} | {_words(details)} |")
+    return rows
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_words(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return "[" + ", ".join(_words(item) for item in value) + "]"
+    return str(value)
+
+
+def _options(family: Mapping[str, Any]) -> list[str]:
+    options = family.get("options")
+    return [f"Options of the family: {_words(options)}", ""] if options else []
+
+
+def _field_rows(info: DatasetInfo) -> list[str]:
+    rows = []
+    for name in info.fields:
+        role = "input" if name in info.inputs else "output"
+        numbers = " | ".join(f"{value:.6g}" for value in info.statistics[name].values())
+        rows.append(f"| {name} | {role} | {info.units.get(name, '')} | {numbers} |")
+    return rows
+
+
+def _range(values: Any) -> str:
+    good = values[np.isfinite(values)]
+    if len(good) == 0:
+        return "none"
+    return f"{good.min():.3g} to {good.max():.3g}, mean {good.mean():.3g}"

@@ -1,0 +1,190 @@
+"""The engine that fills a data set: shards, processes, interruptions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from meshes.errors import InputError
+from operators.failures import DataFileError
+from pdesolve.data.card import file_sha256, write_card
+from pdesolve.data.ranks import Ranks, on_first, together
+from pdesolve.data.reader import read_info
+from pdesolve.data.samples import SampleRecord, SampleTask, Strategy
+from pdesolve.data.schema import DatasetInfo, Status
+from pdesolve.data.settings import GenerationSettings
+from pdesolve.data.shards import ShardFolder, stack_records, synchronize_folder
+from pdesolve.data.writer import merge
+from pdesolve.random_streams import sample_generator
+
+Progress = Callable[[int, int], None]
+SHARD_BYTES = 64 * 2**20
+
+
+def default_shard_size(settings: GenerationSettings) -> int:
+    """About 16 shards, each at most 64 MiB and 256 samples; the same on any process count."""
+    by_memory = max(1, SHARD_BYTES // settings.bytes_per_sample)
+    return int(min(by_memory, 256, -(-settings.num_samples // 16)))
+
+
+def run(
+    family: Any,
+    way: Strategy,
+    folder: ShardFolder,
+    ranks: Ranks,
+    *,
+    overwrite: bool,
+    progress: Progress | None,
+) -> DatasetInfo:
+    """Solve what is missing, merge, clean up (collective)."""
+    todo = on_first(ranks, lambda: _prepare(folder, overwrite=overwrite))
+    mine = todo[ranks.rank :: ranks.size]
+    together(ranks, lambda: _work(family, way, folder, mine, ranks, progress))
+    info = on_first(ranks, lambda: _finish(folder))
+    if info.num_failed and ranks.rank == 0:
+        warnings.warn(
+            f"{info.num_failed} of {info.num_samples} samples of '{info.path}' could not be "
+            "solved; they are marked as failed and readers leave them out",
+            stacklevel=4,
+        )
+    return info
+
+
+def _prepare(folder: ShardFolder, *, overwrite: bool) -> list[int]:
+    """Shards that are not there yet, after all refusals."""
+    out = folder.out
+    if out.exists() and not overwrite and not folder.path.exists():
+        raise InputError(
+            f"'{out}' exists; pass overwrite=True (--overwrite) or choose another name"
+        )
+    check_disk_space(folder)
+    folder.prepare()
+    todo = []
+    for shard in range(folder.num_shards):
+        if folder.file(shard).exists():
+            try:
+                folder.read(shard, verify=True)
+                continue
+            except DataFileError as error:
+                warnings.warn(f"{error}; its samples are solved again", stacklevel=2)
+        todo.append(shard)
+    if out.exists() and todo and not overwrite:
+        raise InputError(
+            f"'{out}' exists and '{folder.path}' holds an unfinished run that would replace it; "
+            "pass overwrite=True (--overwrite) to go on"
+        )
+    return todo
+
+
+def check_disk_space(folder: ShardFolder) -> None:
+    """Refuse to start where the data do not fit.
+
+    Raises
+    ------
+    InputError
+        If less is free than shards and the merged file need.
+    """
+    where = folder.out.parent
+    have = sum(file.stat().st_size for file in folder.path.glob("shard-*.bin"))
+    data = folder.settings.bytes_per_sample * folder.settings.num_samples
+    need = int(2.05 * data) + 2**20 - have
+    free = shutil.disk_usage(where).free
+    if free < need:
+        raise InputError(
+            f"the data set needs about {need / 2**20:.0f} MiB in '{where}' (twice its size of "
+            f"{data / 2**20:.0f} MiB, for shards and the merged file), and {free / 2**20:.0f} MiB "
+            "are free. Free some, or ask for fewer samples, a smaller shape, or dtype='float32'"
+        )
+
+
+def _work(
+    family: Any,
+    way: Strategy,
+    folder: ShardFolder,
+    shards: Sequence[int],
+    ranks: Ranks,
+    progress: Progress | None,
+) -> None:
+    """Solve and write shards of one process."""
+    settings = folder.settings
+    total = sum(len(folder.indices(shard)) for shard in shards)
+    done = 0
+    # digests and the disk take as long as a solve or two a shard: they have their own thread
+    with ThreadPoolExecutor(max_workers=1) as disk:
+        waiting: list[Future[None]] = []
+        for shard in shards:
+            indices = folder.indices(shard)
+            tasks = [_task(family, settings, index) for index in indices]
+            records: list[SampleRecord] = []
+            log: list[dict[str, Any]] = []
+            last = time.perf_counter()
+            for record in way.solve(tasks):
+                records.append(record)
+                now = time.perf_counter()
+                log.append(_log_entry(record, now - last, ranks.rank))
+                last = now
+                done += 1
+                if progress is not None and ranks.rank == 0:
+                    progress(done, total)
+                if ranks.failure_announced():
+                    return
+            waiting.append(disk.submit(_keep, folder, shard, records, tasks, log))
+            while waiting and waiting[0].done():
+                waiting.pop(0).result()
+        for future in waiting:
+            future.result()
+
+
+def _keep(
+    folder: ShardFolder,
+    shard: int,
+    records: list[SampleRecord],
+    tasks: list[SampleTask],
+    log: list[dict[str, Any]],
+) -> None:
+    arrays = stack_records(folder.settings, folder.indices(shard).start, records, tasks)
+    folder.write(shard, arrays, log)
+
+
+def _task(family: Any, settings: GenerationSettings, index: int) -> SampleTask:
+    draw = family.sample(sample_generator(settings.seed, settings.split, index))
+    scalars = {name: float(draw[name]) for name in settings.scalars}
+    return SampleTask(index, family.problem(draw), scalars)
+
+
+def _log_entry(record: SampleRecord, seconds: float, rank: int) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "sample": record.index,
+        "status": Status(record.status).name.lower(),
+        "iterations": record.iterations,
+        "residual": record.residual,
+        "seconds": round(seconds, 6),
+        "phases": {name: round(value, 6) for name, value in record.seconds.items()},
+        "process": rank,
+    }
+    if record.message:
+        entry["message"] = record.message
+    return entry
+
+
+def _finish(folder: ShardFolder) -> DatasetInfo:
+    """Merge, write card and log, remove the parts. May be repeated after a kill."""
+    merged = merge(folder)
+    with ThreadPoolExecutor(max_workers=1) as other:
+        sha256 = other.submit(file_sha256, merged)
+        with merged.open("rb") as stream:
+            os.fsync(stream.fileno())
+    merged.replace(folder.out)
+    synchronize_folder(folder.out.parent)
+    info = read_info(folder.out)
+    write_card(info, sha256.result())
+    with folder.out.with_name(folder.out.name + ".log.jsonl").open("wb") as log:
+        for shard in range(folder.num_shards):
+            log.write(folder.log_file(shard).read_bytes())
+    folder.remove()
+    return info

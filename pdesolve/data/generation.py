@@ -1,0 +1,277 @@
+"""Data sets of solved problems."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from meshes.errors import InputError, suggest
+from meshes.structured import StructuredGrid
+from pdesolve.data.engine import Progress, default_shard_size, run
+from pdesolve.data.independent import GridStrategy, MeshStrategy
+from pdesolve.data.ranks import OneRank, ranks_of
+from pdesolve.data.samples import Strategy
+from pdesolve.data.schema import DatasetInfo
+from pdesolve.data.settings import (
+    GenerationSettings,
+    checked_count,
+    checked_dtype,
+    checked_stream,
+    checked_tolerance,
+    unique_names,
+)
+from pdesolve.data.shards import ShardFolder
+from pdesolve.random_streams import sample_generator
+
+
+def generate(
+    family: Any,
+    num_samples: int,
+    *,
+    shape: int | Sequence[int] | None = None,
+    seed: int = 0,
+    split: str = "train",
+    out: str | Path,
+    backend: str = "grid",
+    rtol: float = 1e-8,
+    solver_parameters: Mapping[str, Any] | None = None,
+    discretization: Mapping[str, Any] | None = None,
+    dtype: str = "float64",
+    estimate_error: bool = True,
+    strategy: Callable[[StructuredGrid], Strategy] | None = None,
+    shard_size: int | None = None,
+    overwrite: bool = False,
+    licence: str = "not stated",
+    comm: Any = None,
+    progress: Progress | None = None,
+) -> DatasetInfo:
+    """Draw problems from a family, solve them, and write inputs and solutions to a file.
+
+    Sample i depends on `seed`, `split` and i alone. Processes of `comm` take shards of
+    samples in turn (collective; every process solves its samples by itself), and the file
+    is the same for any number of them. A run that was killed goes on where it stopped
+    when it is started again with the same arguments. Until the file is whole, finished
+    shards lie in ``<out>.parts``; afterwards the card ``<out>.md`` and the log
+    ``<out>.log.jsonl`` (wall times, messages) lie beside the file.
+
+    Parameters
+    ----------
+    family
+        Name of a problem family, or a family.
+    num_samples
+        Number of samples.
+    shape
+        Number of cells along each axis of the storage grid; the family's default when
+        left out.
+    seed, split
+        See :func:`pdesolve.sample_generator`.
+    out
+        HDF5 file to write, ending in ``.h5`` or ``.hdf5``.
+    backend
+        ``"grid"`` or ``"fem"``.
+    rtol
+        ‖b − A u‖₂ / ‖b‖₂ at which a solve stops.
+    solver_parameters
+        PETSc options.
+    discretization
+        For ``"fem"``: arguments of :func:`pdesolve.solve`, such as ``{"degree": 2}``.
+    dtype
+        ``"float64"`` or ``"float32"``, for storage of fields.
+    estimate_error
+        Whether to estimate each sample's discretisation error.
+    strategy
+        Makes another way of solving from the storage grid; `backend` and the options
+        after it are then unused.
+    shard_size
+        Samples a process works on before it writes them; what a kill may cost.
+    overwrite
+        Whether a finished file of that name may be replaced.
+    licence
+        Licence of the data, for the card.
+    comm
+        MPI communicator; MPI's world when left out.
+    progress
+        Called on the first process with the number of its samples done and to be done.
+
+    Returns
+    -------
+    DatasetInfo
+        What the file holds.
+
+    Raises
+    ------
+    InputError
+        For arguments that cannot be used, an existing file without `overwrite`, parts of
+        a run with other settings, or a disk too small.
+    PDESolveError
+        On all other processes, when one of them fails.
+
+    Warns
+    -----
+    UserWarning
+        If samples could be solved neither by the given nor by a direct solver. They are
+        in the file, marked as failed, with NaN for outputs.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     info = generate("darcy2d", 4, shape=8, out=f"{folder}/darcy.h5")
+    >>> info.num_samples, info.shape
+    (4, (8, 8))
+    """
+    if isinstance(family, str):
+        from pdesolve.problems.registry import get_family
+
+        family = get_family(family)
+    path = _checked_path(out)
+    count = checked_count(num_samples)
+    seed, split = checked_stream(seed, split)
+    first_draw = family.sample(sample_generator(seed, split, 0))
+    first_problem = family.problem(first_draw)
+    grid = first_problem.grid(_checked_shape(shape, family))
+    if strategy is None:
+        way = _strategy(
+            family,
+            grid,
+            backend,
+            checked_tolerance(rtol),
+            solver_parameters,
+            discretization,
+            estimate_error,
+        )
+    else:
+        way = strategy(grid)
+    try:
+        settings = GenerationSettings(
+            family=_describe(family),
+            num_samples=count,
+            grid=grid,
+            seed=seed,
+            split=split,
+            inputs=tuple(family.inputs),
+            outputs=tuple(family.outputs),
+            scalars=_scalar_names(first_draw),
+            units=dict(family.units),
+            boundary_conditions=_describe_sides(first_problem, grid),
+            strategy=way.describe(),
+            dtype=checked_dtype(dtype),
+            licence=licence,
+            versions=_versions(),
+        )
+        unique_names(settings.inputs, settings.outputs)
+        size = default_shard_size(settings) if shard_size is None else shard_size
+        folder = ShardFolder(path, settings, checked_count(size, "shard_size"))
+        ranks = ranks_of(comm)
+        try:
+            return run(family, way, folder, ranks, overwrite=overwrite, progress=progress)
+        finally:
+            if not isinstance(ranks, OneRank):
+                ranks.close()
+    finally:
+        way.close()
+
+
+def _checked_path(out: str | Path) -> Path:
+    path = Path(os.path.abspath(out))  # noqa: PTH100  # does not follow links
+    if path.suffix not in (".h5", ".hdf5"):
+        raise InputError(f"out='{out}' must end in .h5 or .hdf5")
+    if path.is_dir():
+        raise InputError(f"out='{out}' is a folder; give a file")
+    if not path.parent.is_dir():
+        raise InputError(f"the folder '{path.parent}' of out='{out}' does not exist; make it first")
+    return path
+
+
+def _checked_shape(shape: int | Sequence[int] | None, family: Any) -> tuple[int, ...]:
+    if shape is None:
+        return tuple(family.default_shape)
+    if isinstance(shape, int | np.integer):
+        return (int(shape),) * int(family.dimension)
+    sizes = tuple(shape)
+    if len(sizes) == 1 and family.dimension > 1:
+        sizes = sizes * int(family.dimension)
+    if len(sizes) != family.dimension:
+        raise InputError(
+            f"shape={shape!r} has {len(sizes)} entries; '{family.name}' has {family.dimension} axes"
+        )
+    return StructuredGrid(sizes).shape
+
+
+def _strategy(
+    family: Any,
+    grid: StructuredGrid,
+    backend: str,
+    rtol: float,
+    solver_parameters: Mapping[str, Any] | None,
+    discretization: Mapping[str, Any] | None,
+    estimate_error: bool,
+) -> Strategy:
+    if backend == "auto":
+        backend = family.backends[0]
+    if backend not in family.backends:
+        raise InputError(
+            f"'{family.name}' has no backend '{backend}'. {suggest(backend, family.backends)}"
+        )
+    if backend == "grid":
+        if discretization:
+            raise InputError(
+                f"discretization={dict(discretization)!r} is for the backend 'fem'; 'grid' uses "
+                "cell-centred finite volumes"
+            )
+        return GridStrategy(grid, rtol, solver_parameters, estimate_error=estimate_error)
+    return MeshStrategy(
+        grid,
+        rtol,
+        solver_parameters,
+        backend=backend,
+        discretization=discretization,
+        estimate_error=estimate_error,
+    )
+
+
+def _describe(family: Any) -> dict[str, Any]:
+    """The family's own words, and its options where it is a dataclass."""
+    from dataclasses import fields, is_dataclass
+
+    described = {"name": family.name, **family.describe()}
+    if is_dataclass(family):
+        described["options"] = {item.name: getattr(family, item.name) for item in fields(family)}
+    return described
+
+
+def _describe_sides(problem: Any, grid: StructuredGrid) -> dict[str, str]:
+    conditions = problem.boundary_conditions
+    return {
+        side: str(conditions[key])
+        for side in grid.side_names
+        for key in (side, "all")
+        if key in conditions
+    }
+
+
+def _scalar_names(draw: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name, value in draw.items()
+        if isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    )
+
+
+def _versions() -> dict[str, str]:
+    import h5py
+
+    from pdesolve._petsc_comm import solver_versions
+
+    found = {name: metadata.version(name) for name in ("numpy", "scipy", "h5py")}
+    found["HDF5"] = h5py.version.hdf5_version
+    try:
+        found["pdesolve-neural"] = metadata.version("pdesolve-neural")
+    except metadata.PackageNotFoundError:
+        found["pdesolve-neural"] = "source tree"
+    return {**found, **solver_versions()}

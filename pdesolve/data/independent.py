@@ -1,0 +1,279 @@
+"""Samples solved one after another, each by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from meshes.errors import InputError
+from meshes.structured import FloatArray, StructuredGrid
+from operators.failures import SolveFailure
+from operators.result import SolveResult
+from pdesolve.data.error_estimate import (
+    CoarseGridEstimator,
+    coarse_grid,
+    relative_error_estimate,
+)
+from pdesolve.data.samples import SampleRecord, SampleTask
+from pdesolve.data.schema import Status
+from pdesolve.data.settings import checked_tolerance
+
+DIRECT_PARAMETERS: dict[str, Any] = {
+    "ksp_type": "preonly",
+    "pc_type": "lu",
+    "pc_factor_mat_solver_type": "mumps",
+    "mat_mumps_icntl_24": 1,  # null pivots, for problems that fix u up to a constant
+}
+
+
+def merged_parameters(
+    rtol: float | None, solver_parameters: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Solver options with the tolerance among them.
+
+    Raises
+    ------
+    InputError
+        If both arguments give a tolerance and they differ.
+    """
+    parameters = dict(solver_parameters or {})
+    if rtol is None:
+        return parameters
+    tolerance = checked_tolerance(rtol)
+    given = parameters.get("ksp_rtol")
+    if given is not None and float(given) != tolerance:
+        raise InputError(
+            f"two tolerances: rtol={rtol!r} and ksp_rtol={given!r} in solver_parameters; give one"
+        )
+    parameters["ksp_rtol"] = tolerance
+    return parameters
+
+
+class GridStrategy:
+    """Finite volumes on the storage grid, with matrix, solver and pattern kept.
+
+    A solve that fails is repeated with a sparse direct solver.
+
+    Parameters
+    ----------
+    grid
+        Storage and solution grid.
+    rtol
+        Relative residual to reach.
+    solver_parameters
+        PETSc options.
+    estimate_error
+        Whether to estimate the discretisation error.
+    """
+
+    def __init__(
+        self,
+        grid: StructuredGrid,
+        rtol: float,
+        solver_parameters: Mapping[str, Any] | None = None,
+        *,
+        estimate_error: bool = True,
+    ) -> None:
+        from pdesolve._petsc_comm import own_communicator
+
+        if grid.location != "cell":
+            raise InputError("the backend 'grid' stores cell values; use location='cell'")
+        self.grid = grid
+        self.rtol = checked_tolerance(rtol)
+        self.parameters = merged_parameters(rtol, solver_parameters)
+        self._comm = own_communicator()
+        self._estimator = CoarseGridEstimator(grid, self._comm) if estimate_error else None
+        self._solver = self._new_solver(self.parameters)
+
+    def _new_solver(self, parameters: Mapping[str, Any], prefix: str = "") -> Any:
+        from pdesolve.grid._petsc_solver import GridSolver
+
+        return GridSolver(self.grid, parameters, prefix, self._comm)
+
+    def describe(self) -> Mapping[str, Any]:
+        """What decides the answers."""
+        return {
+            "name": "independent",
+            "backend": "grid",
+            "discretization": {"method": "cell-centred finite volumes"},
+            "tolerance": self.rtol,
+            "solver_parameters": dict(self._solver.options.options),
+            "given_parameters": dict(self._solver.options.given),
+            "error_estimate": self._estimator.describe() if self._estimator else None,
+        }
+
+    def solve(self, tasks: Sequence[SampleTask]) -> Iterator[SampleRecord]:
+        """Solve in the order given."""
+        for task in tasks:
+            yield self._solve_one(task)
+
+    def _solve_one(self, task: SampleTask) -> SampleRecord:
+        inputs = task.problem.input_fields(self.grid).values
+        system = task.problem.discretize(self.grid)
+        vector, result = self._solver.solve(system, check=False)
+        status, message = Status.SOLVED, ""
+        values = self._array(vector)
+        if not self._good(values, result):
+            message = result.describe()
+            # whatever the failure left in the solver must not reach the next sample
+            self._solver.destroy()
+            self._solver = self._new_solver(self.parameters)
+            status, values, result = self._solve_directly(system)
+            message += f"; directly: {result.describe()}"
+        seconds = dict(result.seconds)
+        estimate = float("nan")
+        if status is Status.FAILED:
+            values = np.full(self.grid.shape, np.nan)
+        elif self._estimator is not None:
+            start = time.perf_counter()
+            estimate = self._estimator.estimate(task.problem, values)
+            seconds["estimate"] = time.perf_counter() - start
+        return SampleRecord(
+            task.index,
+            inputs,
+            values[None],
+            status,
+            result.iterations,
+            result.relative_residual,
+            self.rtol,
+            estimate,
+            message,
+            seconds,
+        )
+
+    def _solve_directly(self, system: Any) -> tuple[Status, FloatArray, SolveResult]:
+        solver = self._new_solver({**DIRECT_PARAMETERS, "ksp_rtol": self.rtol}, "pdesolve_direct_")
+        vector, result = solver.solve(system, check=False)
+        values = self._array(vector)
+        good = self._good(values, result) and result.relative_residual <= self.rtol
+        solver.destroy()
+        return (Status.SOLVED_DIRECTLY if good else Status.FAILED), values, result
+
+    def _array(self, vector: Any) -> FloatArray:
+        return np.array(vector.array_r).reshape(self.grid.shape)
+
+    @staticmethod
+    def _good(values: FloatArray, result: SolveResult) -> bool:
+        return result.converged and bool(np.isfinite(values).all())
+
+    def close(self) -> None:
+        """Free the PETSc objects."""
+        self._solver.destroy()
+        if self._estimator is not None:
+            self._estimator.close()
+
+
+class MeshStrategy:
+    """Any backend through :func:`pdesolve.solve`, sampled at the storage grid's points.
+
+    Parameters
+    ----------
+    grid
+        Storage grid; the mesh has as many cells along each axis.
+    rtol
+        Relative residual to reach.
+    solver_parameters
+        PETSc options.
+    backend
+        Backend, such as ``"fem"``.
+    discretization
+        More arguments of ``solve``, such as ``{"element": "CG", "degree": 2}``.
+    estimate_error
+        Whether to solve each problem once more with half the cells.
+    """
+
+    def __init__(
+        self,
+        grid: StructuredGrid,
+        rtol: float,
+        solver_parameters: Mapping[str, Any] | None = None,
+        *,
+        backend: str = "fem",
+        discretization: Mapping[str, Any] | None = None,
+        estimate_error: bool = True,
+    ) -> None:
+        from pdesolve._petsc_comm import own_communicator
+
+        self.grid = grid
+        self.rtol = checked_tolerance(rtol)
+        self.backend = backend
+        self.discretization = dict(discretization or {})
+        self.parameters = merged_parameters(rtol, solver_parameters)
+        self._coarse = coarse_grid(grid) if estimate_error else None
+        self._comm = own_communicator()
+
+    def describe(self) -> Mapping[str, Any]:
+        """What decides the answers."""
+        return {
+            "name": "independent",
+            "backend": self.backend,
+            "discretization": self.discretization,
+            "tolerance": self.rtol,
+            "solver_parameters": self.parameters,
+            "given_parameters": self.parameters,
+            "error_estimate": (
+                {"method": "same problem on half the cells along each axis", "order": 1.0}
+                if self._coarse
+                else None
+            ),
+        }
+
+    def solve(self, tasks: Sequence[SampleTask]) -> Iterator[SampleRecord]:
+        """Solve in the order given."""
+        for task in tasks:
+            yield self._solve_one(task)
+
+    def _solve_one(self, task: SampleTask) -> SampleRecord:
+        inputs = task.problem.input_fields(self.grid).values
+        status, message = Status.SOLVED, ""
+        values, result = self._attempt(task, self.grid.shape, self.parameters)
+        if values is None:
+            message = result.describe() if result else "the solve failed"
+            status = Status.SOLVED_DIRECTLY
+            direct = {**DIRECT_PARAMETERS, "ksp_rtol": self.rtol}
+            values, result = self._attempt(task, self.grid.shape, direct)
+        estimate = float("nan")
+        if values is None:
+            status = Status.FAILED
+            values = np.full((1, *self.grid.shape), np.nan)
+        elif self._coarse is not None:
+            coarse, _ = self._attempt(task, self._coarse.shape, self.parameters)
+            if coarse is not None:
+                estimate = relative_error_estimate(values, coarse, 1.0)
+        return SampleRecord(
+            task.index,
+            inputs,
+            values,
+            status,
+            result.iterations if result else -1,
+            result.relative_residual if result else float("nan"),
+            self.rtol,
+            estimate,
+            message,
+            dict(result.seconds) if result else {},
+        )
+
+    def _attempt(
+        self, task: SampleTask, shape: tuple[int, ...], parameters: Mapping[str, Any]
+    ) -> tuple[FloatArray | None, SolveResult | None]:
+        from pdesolve.solving import solve
+
+        try:
+            solution = solve(
+                task.problem,
+                mesh=shape,
+                backend=self.backend,
+                solver_parameters=parameters,
+                comm=self._comm,
+                **self.discretization,
+            )
+            values = solution.on(self.grid).values
+        except SolveFailure as failure:
+            return None, failure.result
+        return (values if np.isfinite(values).all() else None), solution.result
+
+    def close(self) -> None:
+        """Nothing is kept."""

@@ -1,0 +1,100 @@
+"""What passes between the engine that writes data sets and the ways to solve samples."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from meshes.structured import FloatArray
+from pdesolve.data.schema import Status
+
+
+@dataclass(frozen=True)
+class SampleTask:
+    """A sample to be solved.
+
+    Parameters
+    ----------
+    index
+        Number of the sample in the data set.
+    problem
+        The problem of its parameters.
+    scalars
+        Its scalar parameters by name.
+    """
+
+    index: int
+    problem: Any
+    scalars: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class SampleRecord:
+    """A sample as it goes into the file.
+
+    Parameters
+    ----------
+    index
+        Number of the sample.
+    inputs, outputs
+        Shape ``(channel, *shape)``; outputs are NaN if the solve failed.
+    status
+        How the sample came about.
+    iterations
+        Number of iterations.
+    residual
+        ‖b − A u‖₂ / ‖b‖₂.
+    tolerance
+        What the residual was asked to stay below.
+    error_estimate
+        Estimate of the relative discretisation error in L2; NaN if there is none.
+    message
+        Why a solve failed, for the log.
+    seconds
+        Wall time of phases, for the log.
+    """
+
+    index: int
+    inputs: FloatArray
+    outputs: FloatArray
+    status: Status
+    iterations: int
+    residual: float
+    tolerance: float
+    error_estimate: float = float("nan")
+    message: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+class Strategy(Protocol):
+    """A way to solve samples.
+
+    It gets the samples of one shard at a time and may solve them in any order or all at
+    once. What it returns for a shard must depend on that shard's tasks alone, so that
+    an interrupted run goes on to the same file: state may be carried from sample to
+    sample within a shard, and caches that do not change answers may be kept for good.
+    """
+
+    def describe(self) -> Mapping[str, Any]:
+        """What decides the answers (method, options, tolerance), for the settings."""
+
+    def solve(self, tasks: Sequence[SampleTask]) -> Iterator[SampleRecord]:
+        """Yield one record for each task, in any order."""
+
+    def close(self) -> None:
+        """Free what was kept."""
+
+
+def sample_digest(arrays: Mapping[str, np.ndarray[Any, Any]], position: int) -> bytes:
+    """SHA-256 of all stored values of one sample but its number, by the names' order."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        if name == "sample_index":
+            continue
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(arrays[name][position]).data)
+    return digest.digest()

@@ -1,0 +1,195 @@
+"""Names, version and meaning of everything in a data-set file.
+
+The layout is that of The Well (Ohana et al. 2024), with one group ``pdesolve`` more::
+
+    @dataset_name @grid_type @n_spatial_dims @n_trajectories @simulation_parameters
+    dimensions/          time (1,), x, y, z
+    boundary_conditions/ one group an axis: mask, values
+    scalars/             one array (num_samples,) for each scalar parameter
+    t0_fields/           one array (num_samples, 1, *shape) for each input and output
+    t1_fields/ t2_fields/  empty
+    pdesolve/            @schema_version @inputs @outputs @settings @versions ...
+        sample_index status iterations residual tolerance error_estimate sample_sha256
+        statistics/      one array (4,) for each field: minimum, maximum, mean, deviation
+
+A steady problem is a trajectory of one step. Every array is chunked with Fletcher-32
+checksums; the values of all attributes are covered by ``@attributes_sha256``;
+``@complete`` is written last.
+
+References
+----------
+R. Ohana et al.: The Well: a large-scale collection of diverse physics simulations for
+machine learning. NeurIPS Datasets and Benchmarks (2024). doi:10.48550/arXiv.2412.00568
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SCHEMA_VERSION = 1
+GROUP = "pdesolve"
+FIELDS = "t0_fields"
+STATISTICS = ("minimum", "maximum", "mean", "standard_deviation")
+DTYPES = ("float64", "float32")
+AXES = ("x", "y", "z")
+
+
+class Status(IntEnum):
+    """How a sample came about."""
+
+    MISSING = 0
+    SOLVED = 1
+    SOLVED_DIRECTLY = 2
+    FAILED = 3
+
+
+USABLE = (int(Status.SOLVED), int(Status.SOLVED_DIRECTLY))
+
+PER_SAMPLE: dict[str, tuple[str, float]] = {
+    "sample_index": ("int64", -1),
+    "status": ("int8", int(Status.MISSING)),
+    "iterations": ("int32", -1),
+    "residual": ("float64", float("nan")),
+    "tolerance": ("float64", float("nan")),
+    "error_estimate": ("float64", float("nan")),
+}
+"""Arrays (num_samples,) of the group ``pdesolve``: type and fill value."""
+
+DIGEST = "sample_sha256"
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What a data-set file says about itself.
+
+    Parameters
+    ----------
+    path
+        The file.
+    family
+        Name of the problem family.
+    inputs, outputs
+        Names of the fields that a surrogate maps from and to.
+    shape
+        Number of values along each axis.
+    lower, upper
+        Corners of the box, in the unit of length of the problem.
+    location
+        ``"cell"`` or ``"vertex"``.
+    periodic
+        Whether each axis wraps.
+    seed, split
+        With a sample's index they fix its random numbers.
+    units
+        Unit of each field and scalar parameter.
+    num_samples, num_failed
+        Samples in the file, and how many of them could not be solved.
+    dtype
+        ``"float64"`` or ``"float32"``: how fields are stored.
+    scalars
+        Names of the scalar parameters.
+    sha256
+        Digest of the samples: SHA-256 of the SHA-256 of each sample in turn. It is
+        the same for every way of generating the same set.
+    fingerprint
+        Digest of the settings.
+    settings
+        Everything that decides the samples: family description, solver, tolerance, ...
+    versions
+        Software that made the file.
+    statistics
+        For each field the minimum, maximum, mean and standard deviation over the
+        usable samples.
+    schema_version
+        Version of this layout.
+    """
+
+    path: Path
+    family: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    shape: tuple[int, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    location: str
+    periodic: tuple[bool, ...]
+    seed: int
+    split: str
+    units: Mapping[str, str]
+    num_samples: int
+    num_failed: int
+    dtype: str
+    scalars: tuple[str, ...]
+    sha256: str
+    fingerprint: str
+    settings: Mapping[str, Any] = field(repr=False)
+    versions: Mapping[str, str] = field(repr=False)
+    statistics: Mapping[str, Mapping[str, float]] = field(repr=False)
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Inputs, then outputs."""
+        return self.inputs + self.outputs
+
+    @property
+    def dimension(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+
+def to_json(value: object) -> str:
+    """Text that is the same for equal values, whatever their order."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{value!r} of type {type(value).__name__} has no JSON form")
+
+
+def fingerprint(settings: Mapping[str, Any]) -> str:
+    """SHA-256 of settings, as 64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    True
+    """
+    return hashlib.sha256(to_json(settings).encode()).hexdigest()
+
+
+def attributes_digest(file: Any) -> str:
+    """SHA-256 over the names and values of all attributes of an open HDF5 file.
+
+    HDF5 keeps no checksum of texts in attributes; this one stands for it. The two
+    attributes written after it, the digest itself and ``complete``, are left out.
+    """
+    entries: list[tuple[str, str, object]] = []
+
+    def collect(name: str, item: Any) -> None:
+        for key, value in item.attrs.items():
+            if name == GROUP and key in ("attributes_sha256", "complete"):
+                continue
+            entries.append((name, key, value))
+
+    collect("", file)
+    file.visititems(collect)
+    return hashlib.sha256(
+        to_json(sorted(entries, key=lambda entry: entry[:2])).encode()
+    ).hexdigest()

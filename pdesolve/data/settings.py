@@ -1,0 +1,167 @@
+"""Everything that decides the content of a data set."""
+
+from __future__ import annotations
+
+import numbers
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from meshes.errors import InputError
+from meshes.structured import StructuredGrid
+from pdesolve.data.schema import DTYPES, SCHEMA_VERSION, fingerprint, to_json
+from pdesolve.random_streams import sample_generator
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """What was asked for; equal settings give equal files.
+
+    Parameters
+    ----------
+    family
+        ``describe()`` of the problem family, with its name under ``"name"``.
+    num_samples
+        Number of samples.
+    grid
+        Where inputs and outputs are stored.
+    seed, split
+        Fix the random numbers of each sample.
+    inputs, outputs, scalars
+        Names of fields and of scalar parameters.
+    units
+        Unit of each of them.
+    boundary_conditions
+        Condition by side, in words.
+    strategy
+        ``describe()`` of the way samples are solved.
+    dtype
+        How fields are stored.
+    licence
+        Licence of the data, for the card.
+    versions
+        Software that decides the numbers.
+    """
+
+    family: Mapping[str, Any]
+    num_samples: int
+    grid: StructuredGrid
+    seed: int
+    split: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    scalars: tuple[str, ...]
+    units: Mapping[str, str]
+    boundary_conditions: Mapping[str, str]
+    strategy: Mapping[str, Any]
+    dtype: str
+    licence: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        import json
+
+        values = {
+            "schema_version": SCHEMA_VERSION,
+            "family": self.family,
+            "num_samples": self.num_samples,
+            "shape": self.grid.shape,
+            "lower": self.grid.lower,
+            "upper": self.grid.upper,
+            "periodic": self.grid.periodic,
+            "location": self.grid.location,
+            "seed": self.seed,
+            "split": self.split,
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "scalars": self.scalars,
+            "units": self.units,
+            "boundary_conditions": self.boundary_conditions,
+            "strategy": self.strategy,
+            "dtype": self.dtype,
+            "licence": self.licence,
+            "versions": self.versions,
+        }
+        plain: dict[str, Any] = json.loads(to_json(values))
+        return plain
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of all of it."""
+        return fingerprint(self.to_dict())
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """Size of one sample in the file."""
+        size = 8 if self.dtype == "float64" else 4
+        num_fields = len(self.inputs) + len(self.outputs)
+        return num_fields * self.grid.num_points * size + 80 + 8 * len(self.scalars)
+
+
+def checked_count(num_samples: object, name: str = "num_samples") -> int:
+    """A positive integer, or an error."""
+    if isinstance(num_samples, bool) or not isinstance(num_samples, numbers.Integral):
+        raise InputError(f"{name}={num_samples!r} must be a positive integer")
+    if int(num_samples) < 1:
+        raise InputError(f"{name}={num_samples} must be at least 1")
+    return int(num_samples)
+
+
+def checked_stream(seed: object, split: object) -> tuple[int, str]:
+    """A seed and the name of a split, or an error."""
+    if not isinstance(split, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", split):
+        raise InputError(
+            f"split={split!r} must be a name of letters, digits, '_', '.' or '-', such as 'train'"
+        )
+    sample_generator(seed, split, 0)  # type: ignore[arg-type]  # rejects a bad seed
+    return int(seed), split  # type: ignore[call-overload]
+
+
+def checked_dtype(dtype: object) -> str:
+    """A storage type, or an error."""
+    if dtype not in DTYPES:
+        raise InputError(f"dtype={dtype!r} must be one of {', '.join(DTYPES)}")
+    return str(dtype)
+
+
+def checked_tolerance(rtol: object) -> float:
+    """A relative tolerance between 0 and 1, or an error."""
+    if isinstance(rtol, bool) or not isinstance(rtol, numbers.Real) or not 0 < float(rtol) < 1:
+        raise InputError(f"rtol={rtol!r} must be a number between 0 and 1, such as 1e-8")
+    return float(rtol)
+
+
+def _flatten(values: object, prefix: str = "") -> dict[str, object]:
+    if isinstance(values, Mapping):
+        result: dict[str, object] = {}
+        for key, value in values.items():
+            result.update(_flatten(value, f"{prefix}.{key}" if prefix else str(key)))
+        return result
+    return {prefix: values}
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """One line for each setting that differs, with both values.
+
+    Examples
+    --------
+    >>> differences({"seed": 0, "a": {"b": 1}}, {"seed": 1, "a": {"b": 1}})
+    ['seed: 0 there, 1 asked for now']
+    """
+    before, after = _flatten(old), _flatten(new)
+    absent = "(absent)"
+    return [
+        f"{key}: {before.get(key, absent)} there, {after.get(key, absent)} asked for now"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key, absent) != after.get(key, absent)
+    ]
+
+
+def unique_names(inputs: Sequence[str], outputs: Sequence[str]) -> tuple[str, ...]:
+    """Names of all fields, refusing a name used twice."""
+    names = (*inputs, *outputs)
+    if len(set(names)) != len(names):
+        raise InputError(f"field names repeat: inputs {inputs}, outputs {outputs}")
+    return names

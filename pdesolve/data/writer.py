@@ -1,0 +1,107 @@
+"""One file from the finished shards."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from pdesolve.data.layout import create_layout, finish_layout
+from pdesolve.data.schema import DIGEST, FIELDS, GROUP, PER_SAMPLE, USABLE
+from pdesolve.data.shards import Arrays, ShardFolder
+
+FORMAT = ("v110", "v110")
+"""Object format of HDF5 1.10, whose metadata carry checksums."""
+
+
+class FieldStatistics:
+    """Minimum, maximum, mean and standard deviation of a field, sample by sample.
+
+    Means and squared deviations are merged pairwise (Chan et al. 1983), in the order of
+    the samples, so that the result does not depend on how they are grouped in shards.
+
+    References
+    ----------
+    T. F. Chan, G. H. Golub, R. J. LeVeque: Algorithms for computing the sample variance.
+    The American Statistician 37 (1983). doi:10.1080/00031305.1983.10483115
+    """
+
+    def __init__(self) -> None:
+        self.minimum, self.maximum = np.inf, -np.inf
+        self.count, self.mean, self.squares = 0, 0.0, 0.0
+
+    def add(self, samples: Any) -> None:
+        """Take in samples of shape ``(m, ...)``."""
+        if len(samples) == 0:
+            return
+        values = np.asarray(samples, dtype=np.float64).reshape(len(samples), -1)
+        self.minimum = min(self.minimum, float(values.min()))
+        self.maximum = max(self.maximum, float(values.max()))
+        size = values.shape[1]
+        means = values.mean(axis=1)
+        deviations = values - means[:, None]
+        squares = np.einsum("ij,ij->i", deviations, deviations)
+        for mean, square in zip(means.tolist(), squares.tolist(), strict=True):
+            total = self.count + size
+            shift = mean - self.mean
+            self.squares += square + shift * shift * self.count * size / total
+            self.mean += shift * size / total
+            self.count = total
+
+    def values(self) -> np.ndarray[Any, Any]:
+        """The four numbers; NaN without samples."""
+        if self.count == 0:
+            return np.full(4, np.nan)
+        deviation = float(np.sqrt(self.squares / self.count))
+        return np.array([self.minimum, self.maximum, self.mean, deviation])
+
+
+def merge(folder: ShardFolder) -> Path:
+    """Write the data set under a temporary name in the folder of shards.
+
+    Shards are read one at a time. The same shards give the same bytes.
+
+    Returns
+    -------
+    Path
+        The whole file, to be brought to disk and renamed.
+
+    Raises
+    ------
+    DataFileError
+        If a shard is damaged.
+    """
+    settings = folder.settings
+    target = folder.path / "merged.h5"
+    names = (*settings.inputs, *settings.outputs)
+    statistics = {name: FieldStatistics() for name in names}
+    digest = hashlib.sha256()
+    with h5py.File(target, "w", libver=FORMAT) as file:
+        create_layout(file, settings)
+        for shard in range(folder.num_shards):
+            arrays = folder.read(shard)
+            indices = folder.indices(shard)
+            _append(file, settings.scalars, names, indices.start, arrays)
+            usable = np.isin(arrays["status"], USABLE)
+            for name in names:
+                values = arrays[f"field {name}"]
+                statistics[name].add(values if usable.all() else values[usable])
+            digest.update(arrays[DIGEST].tobytes())
+        numbers = {name: found.values() for name, found in statistics.items()}
+        finish_layout(file, numbers, digest.hexdigest())
+    return target
+
+
+def _append(
+    file: Any, scalars: tuple[str, ...], names: tuple[str, ...], first: int, arrays: Arrays
+) -> None:
+    rows = slice(first, first + len(arrays["status"]))
+    for name in names:
+        file[FIELDS][name][rows, 0] = arrays[f"field {name}"]
+    for name in scalars:
+        file["scalars"][name][rows] = arrays[f"scalar {name}"]
+    for name in (*(key for key in PER_SAMPLE if key != "status"), DIGEST, "status"):
+        file[GROUP][name][rows] = arrays[name]
