@@ -69,7 +69,7 @@ class Stencil(LinearOperator):
             )
         if not np.issubdtype(offsets.dtype, np.integer):
             raise InputError(f"offsets must be integers, not {offsets.dtype}")
-        if len(np.unique(offsets, axis=0)) != len(offsets):
+        if len(set(map(tuple, offsets.tolist()))) != len(offsets):
             raise InputError(f"offsets repeat: {offsets.tolist()}")
         if (np.abs(offsets).max(axis=0) >= np.array(self.grid.shape)).any():
             raise InputError(
@@ -151,6 +151,8 @@ class Stencil(LinearOperator):
         largest = float(np.abs(self.coefficients).max())
         for row, values in zip(self.offsets, self.coefficients, strict=True):
             partner = place.get(tuple((-row).tolist()))
+            if partner is not None and place[tuple(row.tolist())] >= partner:
+                continue  # the centre, or a pair compared already
             opposite = 0.0 if partner is None else self._shifted(self.coefficients[partner], row)
             if float(np.abs(values - opposite).max()) > tolerance * largest:
                 return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -152,7 +153,8 @@ class DarcyProblem(Problem):
         """Conservative finite volumes with harmonic face averages."""
         if grid.dimension != self.dimension:
             raise InputError(f"the problem is {self.dimension}D, the grid {grid.dimension}D")
-        if not np.allclose((grid.lower, grid.upper), (self.lower, self.upper), rtol=1e-12, atol=0):
+        corners = zip(grid.lower + grid.upper, self.lower + self.upper, strict=True)
+        if not all(math.isclose(here, there, rel_tol=1e-12) for here, there in corners):
             raise InputError(
                 f"the grid's box {grid.lower} to {grid.upper} is not the problem's, {self.lower} "
                 f"to {self.upper}; make the grid with problem.grid(shape)"
