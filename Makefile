@@ -28,7 +28,7 @@ bench: install  ## Measure speed, each figure as a ratio within one run
 	@$(RUN) -m benchmarks
 
 lint: install  ## Format check, linter and type checker
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+	@status=0; for check in "ruff format --check ." "ruff check ." mypy; do $(BIN)/$$check || status=1; done; exit $$status
 
 docs: install  ## Build the documentation into docs/site
 	@$(BIN)/mkdocs build --strict
