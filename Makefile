@@ -30,8 +30,8 @@ bench: install  ## Measure speed, each figure as a ratio within one run
 lint: install  ## Format check, linter and type checker
 	@status=0; for check in "ruff format --check ." "ruff check ." mypy; do $(BIN)/$$check || status=1; done; exit $$status
 
-docs: install  ## Build the documentation into docs/site
-	@$(BIN)/mkdocs build --strict
+docs: install  ## Build the documentation into build/docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:  ## Remove the environment and what was built in the checkout (the cache folder stays)
-	rm -rf .venv build dist docs/site *.egg-info .pytest_cache .mypy_cache .ruff_cache demo-output
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache demo-output

@@ -41,6 +41,8 @@ class WheelBuilder:
 
     def all(self) -> list[Path]:
         """Wheels of petsc4py, mpi4py, parallel h5py, libsupermesh and Firedrake."""
+        for left_over in self.cache.folder.glob("unfinished-*"):
+            shutil.rmtree(left_over)
         plain = self.petsc.environment(MAKEFLAGS=f"-j{cores()}")
         compiler = self.petsc.compiler or "mpicc"
         parallel = self.petsc.environment(CC=compiler, HDF5_MPI="ON", HDF5_DIR=str(self.petsc.hdf5))
