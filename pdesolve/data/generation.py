@@ -13,7 +13,7 @@ import numpy as np
 from meshes.errors import InputError, suggest
 from meshes.structured import StructuredGrid
 from pdesolve.data.engine import Progress, default_shard_size, run
-from pdesolve.data.independent import GridStrategy, MeshStrategy
+from pdesolve.data.independent import GridStrategy, MeshStrategy, UnusedOptions
 from pdesolve.data.ranks import OneRank, ranks_of
 from pdesolve.data.samples import Strategy
 from pdesolve.data.schema import DatasetInfo
@@ -26,6 +26,7 @@ from pdesolve.data.settings import (
     unique_names,
 )
 from pdesolve.data.shards import ShardFolder
+from pdesolve.problems.base import Problem
 from pdesolve.random_streams import sample_generator
 
 
@@ -43,12 +44,13 @@ def generate(
     discretization: Mapping[str, Any] | None = None,
     dtype: str = "float64",
     estimate_error: bool = True,
-    strategy: Callable[[StructuredGrid], Strategy] | None = None,
+    strategy: Callable[[StructuredGrid, Problem], Strategy] | None = None,
     shard_size: int | None = None,
     overwrite: bool = False,
     licence: str = "not stated",
     comm: Any = None,
     progress: Progress | None = None,
+    unused_options: UnusedOptions = "warn",
 ) -> DatasetInfo:
     """Draw problems from a family, solve them, and write inputs and solutions to a file.
 
@@ -85,8 +87,8 @@ def generate(
     estimate_error
         Whether to estimate each sample's discretisation error.
     strategy
-        Makes another way of solving from the storage grid; `backend` and the options
-        after it are then unused.
+        Makes another way of solving from the storage grid and the problem of sample 0;
+        `backend` and the options that follow it are then unused.
     shard_size
         Samples a process works on before it writes them; what a kill may cost.
     overwrite
@@ -97,6 +99,9 @@ def generate(
         MPI communicator; MPI's world when left out.
     progress
         Called on the first process with the number of its samples done and to be done.
+
+    unused_options
+        Whether PETSc options that nothing read are a warning or an error.
 
     Returns
     -------
@@ -139,14 +144,16 @@ def generate(
         way = _strategy(
             family,
             grid,
+            first_problem,
             backend,
             checked_tolerance(rtol),
             solver_parameters,
             discretization,
             estimate_error,
+            unused_options,
         )
     else:
-        way = strategy(grid)
+        way = strategy(grid, first_problem)
     try:
         settings = GenerationSettings(
             family=_describe(family),
@@ -206,11 +213,13 @@ def _checked_shape(shape: int | Sequence[int] | None, family: Any) -> tuple[int,
 def _strategy(
     family: Any,
     grid: StructuredGrid,
+    reference: Problem,
     backend: str,
     rtol: float,
     solver_parameters: Mapping[str, Any] | None,
     discretization: Mapping[str, Any] | None,
     estimate_error: bool,
+    unused_options: UnusedOptions,
 ) -> Strategy:
     if backend == "auto":
         backend = family.backends[0]
@@ -224,14 +233,24 @@ def _strategy(
                 f"discretization={dict(discretization)!r} is for the backend 'fem'; 'grid' uses "
                 "cell-centred finite volumes"
             )
-        return GridStrategy(grid, rtol, solver_parameters, estimate_error=estimate_error)
+        return GridStrategy(
+            grid,
+            reference,
+            rtol,
+            solver_parameters,
+            estimate_error=estimate_error,
+            unused_options=unused_options,
+        )
+    if backend not in ("fem", "spectral"):
+        raise InputError(f"data generation has no backend '{backend}'")
     return MeshStrategy(
         grid,
         rtol,
         solver_parameters,
-        backend=backend,
+        backend=backend,  # type: ignore[arg-type]
         discretization=discretization,
         estimate_error=estimate_error,
+        unused_options=unused_options,
     )
 
 

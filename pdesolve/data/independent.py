@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from pdesolve.data.error_estimate import (
 from pdesolve.data.samples import SampleRecord, SampleTask
 from pdesolve.data.schema import Status
 from pdesolve.data.settings import checked_tolerance
+from pdesolve.problems.base import Problem
+
+UnusedOptions = Literal["warn", "error"]
 
 DIRECT_PARAMETERS: dict[str, Any] = {
     "ksp_type": "preonly",
@@ -57,32 +60,47 @@ class GridStrategy:
 
     A solve that fails is repeated with a sparse direct solver.
 
+    PETSc's algebraic multigrid keeps the interpolation of the first matrix that it sees
+    (which halves the set-up) and so carries a trace of it, at the level of the
+    tolerance, into all later answers. Every solver made here is therefore first given
+    one and the same matrix, that of `reference`; then an answer does not depend on what
+    was solved before it, nor on the process.
+
     Parameters
     ----------
     grid
         Storage and solution grid.
+    reference
+        Problem of the first matrix.
     rtol
         Relative residual to reach.
     solver_parameters
         PETSc options.
     estimate_error
         Whether to estimate the discretisation error.
+    unused_options
+        Whether options that PETSc did not read are a warning or an error.
     """
 
     def __init__(
         self,
         grid: StructuredGrid,
+        reference: Problem,
         rtol: float,
         solver_parameters: Mapping[str, Any] | None = None,
         *,
         estimate_error: bool = True,
+        unused_options: UnusedOptions = "warn",
     ) -> None:
         from pdesolve._petsc_comm import own_communicator
 
         if grid.location != "cell":
             raise InputError("the backend 'grid' stores cell values; use location='cell'")
         self.grid = grid
+        self._reference = reference
+        self._primed = False
         self.rtol = checked_tolerance(rtol)
+        self.unused_options = unused_options
         self.parameters = merged_parameters(rtol, solver_parameters)
         self._comm = own_communicator()
         self._estimator = CoarseGridEstimator(grid, self._comm) if estimate_error else None
@@ -108,7 +126,17 @@ class GridStrategy:
     def solve(self, tasks: Sequence[SampleTask]) -> Iterator[SampleRecord]:
         """Solve in the order given."""
         for task in tasks:
+            self._prime()
             yield self._solve_one(task)
+
+    def _prime(self) -> None:
+        """Give a new solver its first matrix."""
+        if not self._primed:
+            from pdesolve.grid._petsc_solver import warn_unused
+
+            self._solver.solve(self._reference.discretize(self.grid), check=False)
+            self._primed = True
+            warn_unused(self._solver.unused_options(), error=self.unused_options == "error")
 
     def _solve_one(self, task: SampleTask) -> SampleRecord:
         inputs = task.problem.input_fields(self.grid).values
@@ -120,7 +148,7 @@ class GridStrategy:
             message = result.describe()
             # whatever the failure left in the solver must not reach the next sample
             self._solver.destroy()
-            self._solver = self._new_solver(self.parameters)
+            self._solver, self._primed = self._new_solver(self.parameters), False
             status, values, result = self._solve_directly(system)
             message += f"; directly: {result.describe()}"
         seconds = dict(result.seconds)
@@ -178,11 +206,13 @@ class MeshStrategy:
     solver_parameters
         PETSc options.
     backend
-        Backend, such as ``"fem"``.
+        ``"fem"`` or ``"spectral"``.
     discretization
         More arguments of ``solve``, such as ``{"element": "CG", "degree": 2}``.
     estimate_error
         Whether to solve each problem once more with half the cells.
+    unused_options
+        Whether options that PETSc did not read are a warning or an error.
     """
 
     def __init__(
@@ -191,9 +221,10 @@ class MeshStrategy:
         rtol: float,
         solver_parameters: Mapping[str, Any] | None = None,
         *,
-        backend: str = "fem",
+        backend: Literal["fem", "spectral"] = "fem",
         discretization: Mapping[str, Any] | None = None,
         estimate_error: bool = True,
+        unused_options: UnusedOptions = "warn",
     ) -> None:
         from pdesolve._petsc_comm import own_communicator
 
@@ -201,6 +232,7 @@ class MeshStrategy:
         self.rtol = checked_tolerance(rtol)
         self.backend = backend
         self.discretization = dict(discretization or {})
+        self.unused_options = unused_options
         self.parameters = merged_parameters(rtol, solver_parameters)
         self._coarse = coarse_grid(grid) if estimate_error else None
         self._comm = own_communicator()
@@ -268,6 +300,7 @@ class MeshStrategy:
                 backend=self.backend,
                 solver_parameters=parameters,
                 comm=self._comm,
+                unused_options=self.unused_options,
                 **self.discretization,
             )
             values = solution.on(self.grid).values
