@@ -39,8 +39,9 @@ def bare_seconds(size: int, num_samples: int) -> float:
 
 
 def _separate_process(size: int, num_samples: int, ranks: int, folder: Path) -> float:
-    script = SCRIPT.format(size=size, samples=num_samples)
-    command = [sys.executable, "-c", script, str(folder / f"{ranks}.h5")]
+    script = folder / "script.py"
+    script.write_text(SCRIPT.format(size=size, samples=num_samples))
+    command = [sys.executable, str(script), str(folder / f"{ranks}.h5")]
     if ranks > 1:
         launcher = ["mpiexec", "--allow-run-as-root", "--oversubscribe", "-n", str(ranks)]
         command = [*launcher, *command]
