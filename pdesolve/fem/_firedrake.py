@@ -1,0 +1,29 @@
+"""Firedrake, imported once for the whole backend with its kernel cache set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ufl
+
+from meshes._firedrake import firedrake
+from meshes.errors import InputError
+
+__all__ = ["communicator", "firedrake", "raise_together", "ufl"]
+
+
+def communicator(comm: Any) -> Any:
+    """An mpi4py communicator from an mpi4py or petsc4py one, or of all processes."""
+    if comm is None:
+        return firedrake.COMM_WORLD
+    return comm.tompi4py() if hasattr(comm, "tompi4py") else comm
+
+
+def raise_together(comm: Any, error: Exception | None) -> None:
+    """Raise on every process if any has an error, so that none waits for it (collective)."""
+    texts = comm.allgather(None if error is None else str(error))
+    if error is not None:
+        raise error
+    for rank, text in enumerate(texts):
+        if text is not None:
+            raise InputError(text if comm.size == 1 else f"process {rank}: {text}")

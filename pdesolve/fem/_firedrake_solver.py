@@ -1,0 +1,129 @@
+"""Solve a problem with finite elements."""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from meshes.errors import InputError, suggest
+from meshes.field import Field
+from operators.failures import LinearSolveFailure
+from operators.spatial import FormulaFunction
+from pdesolve._petsc_options import unused_message
+from pdesolve.fem._firedrake import communicator, firedrake, raise_together
+from pdesolve.fem._firedrake_data import node_coordinates
+from pdesolve.fem._firedrake_forms import ELEMENTS, FormContext, LinearForm
+from pdesolve.fem._firedrake_linear import LinearFormSolver
+from pdesolve.fem._firedrake_meshes import named_mesh
+from pdesolve.fem._firedrake_state import FemState
+from pdesolve.problems.base import Problem
+from pdesolve.solution import Solution
+
+__all__ = ["FormulaFunction", "solve_fem"]
+
+
+def solve_fem(
+    problem: Problem,
+    *,
+    mesh: Any,
+    solver_parameters: Mapping[str, Any] | None = None,
+    options_prefix: str = "",
+    x0: Field | None = None,
+    comm: Any = None,
+    check: bool = True,
+    element: str = "CG",
+    degree: int = 1,
+    unused_options: str = "warn",
+) -> Solution:
+    """Solve a problem that has a weak form; collective, see :func:`pdesolve.solve`.
+
+    Parameters
+    ----------
+    problem
+        Its ``weak_form(context)`` gives a :class:`LinearForm`.
+    mesh
+        See :func:`pdesolve.fem._firedrake_meshes.named_mesh`.
+    solver_parameters, options_prefix
+        PETSc options as in Firedrake, and their prefix.
+    x0
+        Initial guess, not for mixed elements.
+    comm
+        MPI communicator; a Firedrake mesh brings its own.
+    check
+        Raise when the tolerance is not met.
+    element
+        ``"CG"`` (Lagrange), ``"Q"`` (the same on quadrilaterals or hexahedra), ``"RT"``
+        (Raviart–Thomas flux and discontinuous pressure), ``"RTCF"`` (the same on
+        quadrilaterals or hexahedra).
+    degree
+        1 or more; ``"RT"`` of degree r has pressures of degree r − 1.
+    unused_options
+        ``"warn"`` or ``"error"``.
+
+    Raises
+    ------
+    InputError
+        If problem, mesh and options do not fit together.
+    LinearSolveFailure
+        If the tolerance is not met; carries ``result`` and the partial ``solution``.
+    """
+    start = time.perf_counter()
+    _check_element(element, degree)
+    ranks = mesh.comm if hasattr(mesh, "ufl_cell") else communicator(comm)
+    tensor_cells = element in ("Q", "RTCF")
+    named = named_mesh(problem, mesh, ranks, tensor_cells=tensor_cells)
+    if tensor_cells and named.mesh.ufl_cell().is_simplex:
+        raise InputError(f"element='{element}' needs quadrilaterals or hexahedra; use 'CG' or 'RT'")
+    form = problem.weak_form(FormContext(named, element, int(degree)))
+    if not isinstance(form, LinearForm):
+        raise InputError(
+            f"weak_form of '{problem.name}' gave a {type(form).__name__}; it must give a LinearForm"
+        )
+    solver = LinearFormSolver(form, solver_parameters, options_prefix)
+    guess = None if x0 is None else _guess(x0, solver.space)
+    prepared = time.perf_counter() - start
+    answer, result = solver.solve(guess)
+    if solver.unused:
+        if unused_options == "error":
+            raise InputError(unused_message(solver.unused))
+        warnings.warn(unused_message(solver.unused), UserWarning, stacklevel=3)
+    seconds = {**result.seconds, "assembly": result.seconds["assembly"] + prepared}
+    result = dataclasses.replace(result, seconds=seconds)
+    state = FemState(answer, form.names, form.main, form.inputs)
+    solution = Solution(problem, result, "fem", state)
+    if check and not result.converged:
+        raise LinearSolveFailure(solver.advice(result), result=result, solution=solution)
+    return solution
+
+
+def _check_element(element: str, degree: object) -> None:
+    if element not in ELEMENTS:
+        raise InputError(f"there is no element '{element}'. {suggest(str(element), ELEMENTS)}")
+    if isinstance(degree, bool) or not isinstance(degree, numbers.Integral) or int(degree) < 1:
+        raise InputError(f"degree={degree!r} must be an integer of 1 or more")
+
+
+def _guess(x0: Field, space: Any) -> Any:
+    """A field at the nodes of a space."""
+    if len(space) > 1:
+        raise InputError(
+            "an initial guess (x0, accelerate) is not used with mixed elements; use element='CG'"
+        )
+    if not isinstance(x0, Field) or x0.num_channels != 1:
+        raise InputError("x0 must be a Field with one channel")
+    result = firedrake.Function(space)
+    points, error = node_coordinates(space), None
+    values = np.empty(len(points))
+    try:
+        values = x0.evaluate(points)[0]
+    except InputError as problem:
+        error = problem
+    raise_together(space.mesh().comm, error)
+    result.dat.data_with_halos[:] = values
+    return result

@@ -1,0 +1,196 @@
+"""A finite element answer: values on the mesh, at points, and in files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from meshes._firedrake import LocalMesh, local_mesh
+from meshes.errors import InputError
+from meshes.field import Field
+from meshes.structured import AXIS_NAMES, FloatArray, StructuredGrid
+from meshes.unstructured import UnstructuredMesh
+from pdesolve.fem._firedrake import firedrake, ufl
+
+# How far outside a cell, relative to it, a point may lie and still be evaluated there.
+_POINT_TOLERANCE = 1e-6
+
+
+@dataclass(eq=False)
+class FemState:
+    """An answer on a Firedrake mesh.
+
+    Parameters
+    ----------
+    native
+        The Firedrake function, of a mixed space where there are several unknowns.
+    names
+        Names of the unknowns.
+    main
+        Number of the main one.
+    inputs
+        Firedrake functions written beside them.
+    """
+
+    native: Any
+    names: tuple[str, ...]
+    main: int = 0
+    inputs: tuple[Any, ...] = ()
+    _evaluators: dict[StructuredGrid, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for name, function in self.functions.items():
+            function.rename(name)
+
+    @property
+    def functions(self) -> Mapping[str, Any]:
+        """The unknowns as Firedrake functions, by name, the main one first."""
+        parts = dict(zip(self.names, self.native.subfunctions, strict=True))
+        first = self.names[self.main]
+        return {first: parts[first], **parts}
+
+    @property
+    def mesh(self) -> Any:
+        """The Firedrake mesh."""
+        return self.native.function_space().mesh().unique()
+
+    @cached_property
+    def _local(self) -> LocalMesh:
+        return local_mesh(self.mesh)
+
+    def local_fields(self) -> dict[str, Field]:
+        """This process's part of each unknown (collective).
+
+        Continuous functions give their values at vertices, discontinuous ones their
+        values at the centroids of cells. A vector has one channel for each component.
+        """
+        fields = {}
+        for name, function in self.functions.items():
+            values, location = _values(function, self._local)
+            names = (name,)
+            if len(values) > 1:
+                names = tuple(f"{name}_{axis}" for axis in AXIS_NAMES[: len(values)])
+            fields[name] = Field(self._local.mesh, values, names, location)
+        return fields
+
+    def gather(self) -> Field:
+        """The main unknown on the whole mesh, on every process (collective)."""
+        own = next(iter(self.local_fields().values()))
+        comm = self.mesh.comm
+        if comm.size == 1:
+            return own
+        parts = comm.allgather(
+            (own.mesh.points, own.mesh.cells, dict(own.mesh.facet_tags),
+             dict(own.mesh.cell_tags), own.values)
+        )  # fmt: skip
+        return _joined(parts, own)
+
+    def sample(self, grid: StructuredGrid) -> Field:
+        """The main unknown at the points of a grid, on every process (collective).
+
+        Raises
+        ------
+        InputError
+            If a point lies outside the mesh.
+        """
+        if grid.dimension != self.mesh.geometric_dimension:
+            raise InputError(
+                f"the grid is {grid.dimension}D, the mesh {self.mesh.geometric_dimension}D"
+            )
+        name, function = next(iter(self.functions.items()))
+        if grid not in self._evaluators:
+            self._evaluators[grid] = firedrake.PointEvaluator(
+                self.mesh,
+                grid.points().reshape(grid.dimension, -1).T,
+                tolerance=_POINT_TOLERANCE,
+                missing_points_behaviour="ignore",
+            )
+        values = np.asarray(self._evaluators[grid].evaluate(function), dtype=np.float64)
+        missing = np.flatnonzero(np.isnan(values))
+        if len(missing) and np.isfinite(_largest(function)):
+            first = grid.points().reshape(grid.dimension, -1)[:, missing[0]]
+            raise InputError(
+                f"{len(missing)} of {grid.num_points} points of the grid lie outside the mesh; the "
+                f"first is {tuple(first.tolist())}"
+            )
+        return Field(grid, values.reshape(1, *grid.shape), (name,))
+
+    def write_paraview(self, path: Path, time: float) -> None:
+        """Write a ``.pvd`` file and the files that it names (collective)."""
+        functions = [_for_paraview(function) for function in self.functions.values()]
+        functions += [_for_paraview(function) for function in self.inputs]
+        firedrake.VTKFile(str(path)).write(*functions, time=time)
+
+
+def _largest(function: Any) -> float:
+    with function.dat.vec_ro as vector:
+        return float(vector.max()[1])
+
+
+def _is_continuous(function: Any) -> bool:
+    return function.function_space().ufl_element() in ufl.H1
+
+
+def _values(function: Any, local: LocalMesh) -> tuple[FloatArray, Any]:
+    """Values at vertices or centroids, shape ``(channel, n)``, and which of them."""
+    mesh = function.function_space().mesh()
+    vector = bool(function.ufl_shape)
+    make = firedrake.VectorFunctionSpace if vector else firedrake.FunctionSpace
+    family = "DG" if mesh.ufl_cell().is_simplex else "DQ"
+    if _is_continuous(function):
+        corners = firedrake.Function(make(mesh, family, 1, variant="equispaced"))
+        return local.vertex_values(corners.interpolate(function)), "vertex"
+    centres = firedrake.Function(make(mesh, family, 0)).interpolate(function)
+    nodes = centres.function_space().cell_node_map().values_with_halo[: local.mesh.num_cells, 0]
+    values = centres.dat.data_ro_with_halos[nodes].reshape(local.mesh.num_cells, -1).T
+    return np.ascontiguousarray(values, dtype=np.float64), "cell"
+
+
+def _for_paraview(function: Any) -> Any:
+    """Fluxes as vectors with values at the cells' corners, matrices and others as they are."""
+    space = function.function_space()
+    if space.ufl_element() not in ufl.HDiv or space.ufl_element() in ufl.H1:
+        return function
+    mesh = space.mesh()
+    family = "DG" if mesh.ufl_cell().is_simplex else "DQ"
+    shown = firedrake.Function(firedrake.VectorFunctionSpace(mesh, family, 1), name=function.name())
+    return shown.interpolate(function)
+
+
+def _joined(parts: list[Any], own: Field) -> Field:
+    """One field of the parts of all processes; points at one place are one point."""
+    mesh = own.mesh
+    assert isinstance(mesh, UnstructuredMesh)
+    points = np.concatenate([part[0] for part in parts])
+    step = 1e-9 * float(np.ptp(points, axis=0).max())
+    rounded = np.round((points - points.min(axis=0)) / step).astype(np.int64)
+    _, first, number = np.unique(rounded, axis=0, return_index=True, return_inverse=True)
+    number = number.reshape(-1)
+    starts = np.cumsum([0, *(len(part[0]) for part in parts)])
+    cell_starts = np.cumsum([0, *(len(part[1]) for part in parts)])
+    cells = np.concatenate(
+        [number[part[1] + start] for part, start in zip(parts, starts, strict=False)]
+    )
+    facets: dict[str, list[Any]] = {}
+    regions: dict[str, list[Any]] = {}
+    for part, start, cell_start in zip(parts, starts, cell_starts, strict=False):
+        for name, rows in part[2].items():
+            facets.setdefault(name, []).append(number[rows + start])
+        for name, ids in part[3].items():
+            regions.setdefault(name, []).append(ids + cell_start)
+    whole = UnstructuredMesh(
+        points[first],
+        cells,
+        mesh.cell_type,
+        {name: np.concatenate(rows) for name, rows in facets.items()},
+        {name: np.concatenate(ids) for name, ids in regions.items()},
+    )
+    values = np.concatenate([part[4] for part in parts], axis=1)
+    if own.location == "vertex":
+        values = values[:, first]
+    return Field(whole, values, own.names, own.location)
