@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -45,7 +46,11 @@ def _separate_process(size: int, num_samples: int, ranks: int, folder: Path) -> 
     if ranks > 1:
         launcher = ["mpiexec", "--allow-run-as-root", "--oversubscribe", "-n", str(ranks)]
         command = [*launcher, *command]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    # this process has started MPI itself, and mpiexec must not take it for a parent
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("OMPI_", "PMIX_"))
+    }
+    answer = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     return max(
         float(json.loads(line))
         for line in answer.stdout.splitlines()
