@@ -24,8 +24,11 @@ test: install  ## Run the tests (under 20 minutes on 2 cores)
 test-slow: install  ## Run the tests marked slow too
 	@$(RUN) -m pytest -m "slow or not slow"
 
-bench: install  ## Measure speed, each figure as a ratio within one run
-	@$(RUN) -m benchmarks
+bench: .venv/peers  ## Measure speed, each figure as a ratio within one run
+	@PYTHONPATH=.venv/peers $(RUN) -m benchmarks
+
+.venv/peers: benchmarks/peers.txt | install
+	@$(BIN)/python -m pip install -q --no-deps --upgrade --target $@ -r $< && touch $@
 
 lint: install  ## Format check, linter and type checker
 	@status=0; for check in "ruff format --check ." "ruff check ." mypy; do $(BIN)/$$check || status=1; done; exit $$status
