@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,48 @@ def check_index_range(grid: StructuredGrid) -> None:
             f"{grid.num_points} unknowns overflow this PETSc's {integers.name} indices; "
             "use a PETSc configured with 64-bit indices or a smaller grid"
         )
+
+
+def process_grid(grid: StructuredGrid, width: int, ranks: int) -> tuple[int, ...]:
+    """Number of processes along each axis, so that blocks have little surface.
+
+    Decided here and not by PETSc, which finds a block smaller than the stencil on the
+    process that has it and leaves the others waiting.
+
+    Parameters
+    ----------
+    grid
+        The grid.
+    width
+        How many cells the stencil reaches.
+    ranks
+        Number of processes.
+
+    Raises
+    ------
+    InputError
+        If there is no way to give every process `width` cells along each divided axis.
+    """
+    best, least = None, math.inf
+    for split in itertools.product(range(ranks, 0, -1), repeat=grid.dimension):
+        if math.prod(split) != ranks or any(
+            size // parts < width and (parts > 1 or wraps)
+            for size, parts, wraps in zip(grid.shape, split, grid.periodic, strict=True)
+        ):
+            continue
+        block = [-(-size // parts) for size, parts in zip(grid.shape, split, strict=True)]
+        surface = sum(
+            min(parts - 1, 2) * math.prod(block) / length
+            for length, parts in zip(block, split, strict=True)
+        )
+        if surface < least or best is None:
+            best, least = split, surface
+    if best is None:
+        raise InputError(
+            f"a grid of shape {grid.shape} and a stencil that reaches {width} cells cannot be "
+            f"spread over {ranks} processes; use a larger grid or fewer processes"
+        )
+    return best
 
 
 class StencilMatrix:
@@ -64,23 +108,19 @@ class StencilMatrix:
             PETSc.DM.BoundaryType.PERIODIC if wrap else PETSc.DM.BoundaryType.NONE
             for wrap in reversed(grid.periodic)
         )
-        try:
-            self.dm = PETSc.DMDA().create(
-                dim=dimension,
-                dof=1,
-                sizes=tuple(reversed(grid.shape)),
-                boundary_type=boundary,
-                stencil_type=PETSc.DMDA.StencilType.BOX if corners else PETSc.DMDA.StencilType.STAR,
-                stencil_width=max(width, 1),
-                setup=True,
-                comm=comm,
-            )
-        except PETSc.Error as error:
-            raise InputError(
-                f"a grid of shape {grid.shape} and a stencil that reaches {width} cells cannot be "
-                f"spread over these processes ({str(error).splitlines()[-1].strip()}); use a "
-                "larger grid or fewer processes"
-            ) from error
+        width = max(width, 1)
+        ranks = PETSc.COMM_WORLD.getSize() if comm is None else PETSc.Comm(comm).getSize()
+        self.dm = PETSc.DMDA().create(
+            dim=dimension,
+            dof=1,
+            sizes=tuple(reversed(grid.shape)),
+            proc_sizes=tuple(reversed(process_grid(grid, width, ranks))),
+            boundary_type=boundary,
+            stencil_type=PETSc.DMDA.StencilType.BOX if corners else PETSc.DMDA.StencilType.STAR,
+            stencil_width=width,
+            setup=True,
+            comm=comm,
+        )
         ranges = list(reversed(self.dm.getRanges()))
         ghosted = list(reversed(self.dm.getGhostRanges()))
         self.local_window = tuple(slice(start, stop) for start, stop in ranges)
