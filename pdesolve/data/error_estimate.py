@@ -12,14 +12,6 @@ from meshes.structured import FloatArray, StructuredGrid
 SMALLEST = 4
 """Cells an axis below which no estimate is made."""
 
-COARSE_PARAMETERS: dict[str, Any] = {
-    "ksp_type": "cg",
-    "ksp_norm_type": "natural",
-    "ksp_converged_use_initial_residual_norm": None,
-    "ksp_max_it": 200,
-    "pc_type": "icc",
-}
-
 
 def coarse_grid(grid: StructuredGrid) -> StructuredGrid | None:
     """The grid with half the cells along each axis, rounded up; None if too small.
@@ -66,8 +58,8 @@ def average(values: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     return np.ascontiguousarray(values)
 
 
-def relative_error_estimate(fine: FloatArray, coarse: FloatArray, factor: float) -> float:
-    """‖R u_h − u_H‖ / ((H/h)^p − 1) / ‖R u_h‖ in the discrete L2 norm of the coarse grid.
+def relative_error_estimate(fine: FloatArray, difference: FloatArray, factor: float) -> float:
+    """‖u_H − R u_h‖ / ((H/h)^p − 1) / ‖R u_h‖ in the discrete L2 norm.
 
     If the error is C h^p, then u_H − u_h ≈ C h^p ((H/h)^p − 1), which this solves for
     the error of u_h.
@@ -75,14 +67,14 @@ def relative_error_estimate(fine: FloatArray, coarse: FloatArray, factor: float)
     Parameters
     ----------
     fine
-        R u_h, the fine solution averaged over coarse cells.
-    coarse
-        u_H, same shape.
+        R u_h, the fine solution at the places of the coarse one.
+    difference
+        u_H − R u_h, same shape.
     factor
         (H/h)^p − 1.
     """
     size = float(np.linalg.norm(fine))
-    return float(np.linalg.norm(fine - coarse)) / (factor * size) if size > 0 else float("nan")
+    return float(np.linalg.norm(difference)) / (factor * size) if size > 0 else float("nan")
 
 
 class CoarseGridEstimator:
@@ -90,7 +82,8 @@ class CoarseGridEstimator:
 
     The same problem is solved on a grid with H = 2 h, starting from the averages of the
     solution at hand. Only the difference between the two solutions is wanted, so the
-    residual is reduced by `reduction` alone.
+    residual is reduced by `reduction` alone. At 128² that finds 70 to 95 per cent of
+    the difference, on finer grids less.
 
     The default order p = 1 is that of coefficients which jump inside cells; for smooth
     ones, where the order is 2, the estimate is about three times the error. It measures
@@ -114,7 +107,7 @@ class CoarseGridEstimator:
     """
 
     def __init__(
-        self, grid: StructuredGrid, comm: Any, *, order: float = 1.0, reduction: float = 0.1
+        self, grid: StructuredGrid, comm: Any, *, order: float = 1.0, reduction: float = 0.02
     ) -> None:
         self.grid = grid
         self.order = order
@@ -140,18 +133,14 @@ class CoarseGridEstimator:
         if self.coarse is None:
             return float("nan")
         if self._solver is None:
-            from pdesolve.grid._petsc_solver import GridSolver
+            from pdesolve.data._petsc_coarse import CoarseSolver
 
-            parameters = {**COARSE_PARAMETERS, "ksp_rtol": self.reduction}
-            self._solver = GridSolver(self.coarse, parameters, "pdesolve_coarse_", self._comm)
+            self._solver = CoarseSolver(self.coarse, self.reduction, self._comm)
         restricted = average(values, self.coarse.shape)
-        vector, result = self._solver.solve(
-            problem.discretize(self.coarse), restricted, check=False
-        )
-        if not result.converged:
+        difference = self._solver.correction(problem.discretize(self.coarse), restricted)
+        if difference is None:
             return float("nan")
-        coarse = np.array(vector.array_r).reshape(self.coarse.shape)
-        return relative_error_estimate(restricted, coarse, self._factor)
+        return relative_error_estimate(restricted, difference, self._factor)
 
     def close(self) -> None:
         """Free the coarse solver."""

@@ -274,7 +274,7 @@ class MeshStrategy:
         elif self._coarse is not None:
             coarse, _ = self._attempt(task, self._coarse.shape, self.parameters)
             if coarse is not None:
-                estimate = relative_error_estimate(values, coarse, 1.0)
+                estimate = relative_error_estimate(values, coarse - values, 1.0)
         return SampleRecord(
             task.index,
             inputs,
