@@ -151,9 +151,8 @@ def test_boundary_behaviour(dimension):
         sizes = {name: np.abs(draw.evaluate(tangential)).max() for name, draw in draws.items()}
         for side in (0.0, 1.0):
             inward = eps if side == 0.0 else -eps
-            slope = (
-                at(draws["neumann"], axis, side + inward) - at(draws["neumann"], axis, side)
-            ) / eps
+            neumann = draws["neumann"]
+            slope = (at(neumann, axis, side + inward) - at(neumann, axis, side)) / eps
             # second derivative below (6π)² times the size: difference quotient below 2e-3 sizes
             assert np.abs(slope).max() < 1e-2 * sizes["neumann"]
             middle = (at(neumann, axis, 0.5 + eps) - at(neumann, axis, 0.5)) / eps

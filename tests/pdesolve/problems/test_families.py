@@ -1,0 +1,185 @@
+"""Conformance of every problem family in the registry."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from meshes import InputError, StructuredGrid
+from operators.spatial import SpatialFunction
+from pdesolve import Problem, ProblemFamily, get_family, sample_generator, solve
+from pdesolve.problems.darcy import DarcyFamily
+from pdesolve.problems.registry import FAMILIES
+
+SMALL = {1: (24,), 2: (12, 10), 3: (6, 5, 4)}
+
+
+@pytest.fixture(params=FAMILIES, ids=str)
+def family(request) -> ProblemFamily:
+    return get_family(request.param)
+
+
+def problem_of(family: ProblemFamily, index: int = 0) -> Problem:
+    return family.problem(family.sample(sample_generator(3, "test", index)))
+
+
+def test_attributes(family):
+    assert isinstance(family, ProblemFamily)
+    assert FAMILIES[family.name]
+    assert len(family.default_shape) == family.dimension
+    assert family.equation
+    assert family.citation
+    assert set(family.backends) <= set(problem_of(family).backends)
+    for name in (*family.inputs, *family.outputs, *family.parameters.names):
+        assert family.units[name], name
+
+
+def test_samples_depend_on_the_generator_alone(family):
+    grid = StructuredGrid(SMALL[family.dimension])
+    first, again, other = (
+        problem_of(family, index).input_fields(grid).values for index in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    # drawing has not looked at any grid: the same state of the stream is left behind
+    one, two = sample_generator(3, "test", 0), sample_generator(3, "test", 0)
+    family.problem(family.sample(one)).input_fields(grid)
+    family.sample(two)
+    assert one.random() == two.random()
+
+
+def test_one_problem_at_every_resolution(family):
+    problem = problem_of(family)
+    coarse = problem.grid(tuple(4 for _ in range(family.dimension)))
+    fine = problem.grid(tuple(12 for _ in range(family.dimension)))
+    window = (slice(None), *(slice(1, None, 3),) * family.dimension)
+    np.testing.assert_allclose(
+        problem.input_fields(coarse).values, problem.input_fields(fine).values[window], rtol=1e-12
+    )
+
+
+def test_input_fields_are_the_declared_channels(family):
+    grid = problem_of(family).grid(SMALL[family.dimension])
+    field = problem_of(family).input_fields(grid)
+    assert field.names == family.inputs
+    assert field.mesh == grid
+    assert field.values.shape == (len(family.inputs), *grid.shape)
+
+
+def test_discretisation_is_symmetric_positive_definite(family):
+    problem = problem_of(family)
+    if "grid" not in problem.backends:
+        pytest.skip("no form for the backend 'grid'")
+    system = problem.discretize(problem.grid(SMALL[family.dimension]))
+    assert system.symmetric
+    assert system.stencil.is_symmetric()
+    eigenvalues = np.linalg.eigvalsh(system.stencil.to_csr().toarray())
+    if system.constant_null_space:
+        assert abs(eigenvalues[0]) < 1e-10 * eigenvalues[-1]
+        eigenvalues = eigenvalues[1:]
+    assert eigenvalues[0] > 1e-6 * eigenvalues[-1]
+
+
+@pytest.mark.petsc
+def test_solve_works(family):
+    problem = problem_of(family)
+    solution = solve(problem, mesh=SMALL[family.dimension])
+    assert solution.result.converged
+    assert solution.result.relative_residual <= 1e-8
+    assert solution.field.names == family.outputs
+    assert solution.problem is problem
+    system = problem.discretize(problem.grid(SMALL[family.dimension]))
+    residual = system.right_hand_side - system.stencil.apply(solution.field.values[0])
+    relative = np.linalg.norm(residual) / np.linalg.norm(system.right_hand_side)
+    assert relative == pytest.approx(solution.result.relative_residual, rel=1e-4, abs=1e-13)
+
+
+def test_description_is_plain_json(family):
+    described = family.describe()
+    assert json.loads(json.dumps(described)) == described
+    assert described["family"] == family.name
+    assert set(described["parameters"]) == set(family.parameters.names)
+    assert described["boundary conditions"]
+    assert described["domain"]["upper"]
+
+
+def test_description_tells_families_apart():
+    """Two families whose samples or answers differ have different descriptions."""
+    plain = DarcyFamily(2)
+    for other in (
+        DarcyFamily(2, source=2.0),
+        DarcyFamily(2, above=4.0),
+        DarcyFamily(2, tau=4.0),
+        DarcyFamily(2, num_modes=16),
+        DarcyFamily(2, covariance_boundary="dirichlet"),
+        DarcyFamily(2, "lognormal"),
+        DarcyFamily(3),
+    ):
+        assert other.describe() != plain.describe()
+
+
+def test_names_follow_dimension_and_kind():
+    assert DarcyFamily(1).name == "darcy1d"
+    assert DarcyFamily(3, "lognormal").name == "darcy3d_lognormal"
+    assert get_family("darcy2d").with_options(dimension=3).name == "darcy3d"
+    assert DarcyFamily(2, name="mine").with_options(tau=4.0).name == "mine"
+    for name in FAMILIES:
+        assert get_family(name).name == name
+
+
+def test_benchmark_numbers():
+    """As the paper states them: 12 and 3, alpha 2, tau 3, zero-Neumann, no constant mode, f = 1."""
+    family = get_family("darcy2d")
+    (parameter,) = family.parameters
+    gaussian = parameter.distribution.gaussian
+    assert (gaussian.alpha, gaussian.tau, gaussian.boundary) == (2.0, 3.0, "neumann")
+    assert gaussian.zero_mean
+    assert (parameter.distribution.above, parameter.distribution.below) == (12.0, 3.0)
+    problem = problem_of(family)
+    assert isinstance(problem.scalar_coefficient, SpatialFunction)
+    grid = problem.grid(8)
+    assert (problem.source_function.on(grid) == 1.0).all()
+    assert (grid.lower, grid.upper) == ((0.0, 0.0), (1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("build", "text"),
+    [
+        (lambda: get_family("darcy2"), "no problem family 'darcy2'. Did you mean 'darcy2d'?"),
+        (lambda: get_family("darcy2d", alfa=2.0), "has no option 'alfa'. Did you mean 'alpha'?"),
+        (lambda: get_family("darcy2d", dimension=3), "multiple values for argument 'dimension'"),
+        (lambda: get_family("darcy2d_lognormal", kind="threshold"), "argument 'kind'"),
+        (lambda: get_family("darcy2d", alpha="two"), "cannot be made with alpha='two'"),
+        (lambda: get_family("darcy2d", kind="treshold"), "Did you mean 'threshold'?"),
+        (lambda: get_family("darcy2d", above=-1.0), "above=-1.0 must be positive"),
+        (lambda: get_family("darcy2d", source=float("inf")), "source=inf must be a finite number"),
+        (lambda: get_family("darcy3d", alpha=1.2), "alpha=1.2 must exceed 1.5"),
+        (lambda: get_family("nowhere.py:Family"), "there is no file 'nowhere.py'"),
+        (lambda: DarcyFamily(4), "dimension=4 must be 1, 2 or 3"),
+        (lambda: get_family("darcy2d").sample(0), "rng=0 must be a numpy.random.Generator"),
+        (lambda: get_family("darcy2d").problem({}), "parameter missing: coefficient"),
+        (lambda: get_family("darcy2d").problem({"coeficient": 1.0}), "Did you mean 'coefficient'?"),
+        (lambda: get_family("darcy2d").problem({"coefficient": np.ones((4, 4))}), "wrap it"),
+    ],
+)  # fmt: skip
+def test_rejections(build, text):
+    with pytest.raises(InputError) as caught:
+        build()
+    assert text in str(caught.value)
+
+
+def test_family_from_a_file(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from pdesolve import DarcyFamily\n"
+        "def halved(**options):\n    return DarcyFamily(2, above=6.0, name='halved', **options)\n"
+        "number = lambda: 3\n"
+    )
+    family = get_family(f"{file}:halved", below=1.5)
+    assert (family.name, family.above, family.below) == ("halved", 6.0, 1.5)
+    with pytest.raises(InputError, match=r"defines no 'halve'. Did you mean 'halved'\?"):
+        get_family(f"{file}:halve")
+    with pytest.raises(InputError, match="is a int, not a ProblemFamily"):
+        get_family(f"{file}:number")
