@@ -1,0 +1,39 @@
+"""Models as plain modules, without training code.
+
+Examples
+--------
+>>> from neural.models import FNO
+>>> FNO(1, 1, modes=[8], width=16).dimension
+1
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from neural.models.fno import FNO as FNO
+    from neural.models.registry import MODELS as MODELS
+    from neural.models.registry import build_model as build_model
+    from neural.models.registry import get_model as get_model
+    from neural.models.spectral_convolution import SpectralConvolution as SpectralConvolution
+
+_HOME = {
+    "FNO": "neural.models.fno",
+    "MODELS": "neural.models.registry",
+    "SpectralConvolution": "neural.models.spectral_convolution",
+    "build_model": "neural.models.registry",
+    "get_model": "neural.models.registry",
+}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'neural.models' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,232 @@
+"""The Fourier neural operator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from meshes.errors import InputError, suggest
+from neural.models.spectral_convolution import (
+    SpectralConvolution,
+    mode_counts,
+    positive_integer,
+)
+
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": functional.gelu,
+    "relu": functional.relu,
+}
+_BLOCK = 2**20  # numbers in one block of the wide projection
+
+
+class FNO(nn.Module):
+    r"""Fourier neural operator on uniform grids in 1D, 2D or 3D.
+
+    .. math::
+        v_0 = P [a, x], \qquad v_{l+1} = \sigma(K_l v_l + W_l v_l + b_l), \qquad
+        u = Q_2\, \sigma(Q_1 v_L)
+
+    with pointwise affine maps P, W, Q and spectral convolutions K; the last layer has no
+    σ. The defaults are today's recipe: GELU and a zero-padded domain, so that problems
+    that are not periodic fit the periodic basis. ``activation="relu",
+    normalization="batch", padding=0`` is the recipe of the published tables, which is
+    less accurate.
+
+    Parameters
+    ----------
+    in_channels, out_channels
+        Channels of input and output, coordinates not counted.
+    modes
+        Number m per axis: frequencies -m ... m - 1 are kept, and 0 ... m - 1 on the last
+        axis. The length is the dimension.
+    width
+        Channels of the hidden fields.
+    num_layers
+        Number of layers L.
+    projection_width
+        Channels between the two maps Q.
+    activation
+        σ, ``"gelu"`` or ``"relu"``.
+    normalization
+        ``"none"``, or ``"batch"`` for batch normalisation of K v + W v + b.
+    padding
+        Length added at the upper end of each axis, as a fraction of the side (one number,
+        or one an axis; 0 on periodic axes). A grid of n values becomes n + round(padding
+        · n). It is a fraction, not a number of cells, so that the padded box is
+        the same at every resolution.
+    append_coordinates
+        Whether the coordinates of the grid, scaled to [0, 1], are extra input channels.
+    coordinates
+        ``"cell"``: value i of n sits at (i + 1/2)/n; ``"vertex"``: at i/(n - 1), both ends
+        included. Use the kind of the training grid: then a grid of another resolution gets
+        coordinates of the same points.
+
+    Attributes
+    ----------
+    options
+        The arguments as plain values, from which an equal model can be made.
+
+    Raises
+    ------
+    InputError
+        If a size is not a positive integer, an option is unknown, or (when applied) the
+        input has other channels or another dimension, or too few points for the modes.
+
+    References
+    ----------
+    Z. Li, N. Kovachki, K. Azizzadenesheli, B. Liu, K. Bhattacharya, A. Stuart,
+    A. Anandkumar (2021), Fourier neural operator for parametric partial differential
+    equations, ICLR, doi:10.48550/arXiv.2010.08895.
+
+    Examples
+    --------
+    >>> model = FNO(1, 1, modes=(12, 12), width=32)
+    >>> sum(parameter.numel() for parameter in model.parameters())
+    2368001
+    >>> model(torch.ones(2, 1, 43, 43)).shape
+    torch.Size([2, 1, 43, 43])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        modes: Sequence[int],
+        width: int,
+        num_layers: int = 4,
+        projection_width: int = 128,
+        activation: Literal["gelu", "relu"] = "gelu",
+        normalization: Literal["none", "batch"] = "none",
+        padding: float | Sequence[float] = 0.1,
+        append_coordinates: bool = True,
+        coordinates: Literal["cell", "vertex"] = "cell",
+    ) -> None:
+        super().__init__()
+        self.in_channels = positive_integer("in_channels", in_channels)
+        self.out_channels = positive_integer("out_channels", out_channels)
+        self.modes = mode_counts(modes)
+        width = positive_integer("width", width)
+        num_layers = positive_integer("num_layers", num_layers)
+        projection_width = positive_integer("projection_width", projection_width)
+        for name, given, allowed in (
+            ("activation", activation, tuple(_ACTIVATIONS)),
+            ("normalization", normalization, ("none", "batch")),
+            ("coordinates", coordinates, ("cell", "vertex")),
+        ):
+            if given not in allowed:
+                raise InputError(f"{name}={given!r} is unknown. {suggest(given, allowed)}")
+        self.padding = _fractions(padding, len(self.modes))
+        self.activation = activation
+        self.append_coordinates = append_coordinates
+        self.coordinates = coordinates
+
+        self.options: dict[str, Any] = {
+            "in_channels": self.in_channels,
+            "out_channels": self.out_channels,
+            "modes": list(self.modes),
+            "width": width,
+            "num_layers": num_layers,
+            "projection_width": projection_width,
+            "activation": activation,
+            "normalization": normalization,
+            "padding": list(self.padding),
+            "append_coordinates": append_coordinates,
+            "coordinates": coordinates,
+        }
+        lifted = self.in_channels + (len(self.modes) if append_coordinates else 0)
+        self.lift = nn.Linear(lifted, width)
+        self.convolutions = nn.ModuleList(
+            SpectralConvolution(width, width, self.modes) for _ in range(num_layers)
+        )
+        self.pointwise = nn.ModuleList(nn.Linear(width, width) for _ in range(num_layers))
+        self.norms = nn.ModuleList(
+            nn.BatchNorm1d(width) for _ in range(num_layers if normalization == "batch" else 0)
+        )
+        self.hidden = nn.Linear(width, projection_width)
+        self.output = nn.Linear(projection_width, self.out_channels)
+
+    @property
+    def dimension(self) -> int:
+        """Number of space axes."""
+        return len(self.modes)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Apply the operator.
+
+        Parameters
+        ----------
+        inputs
+            Shape ``(batch, in_channels, *space)``.
+
+        Returns
+        -------
+        Tensor
+            Shape ``(batch, out_channels, *space)``.
+        """
+        if inputs.ndim != self.dimension + 2 or inputs.shape[1] != self.in_channels:
+            axes = ", ".join(f"n{axis}" for axis in range(self.dimension))
+            raise InputError(
+                f"input of shape {tuple(inputs.shape)} does not fit this model: it takes "
+                f"(batch, {self.in_channels}, {axes})"
+            )
+        space = inputs.shape[2:]
+        extra = [round(part * size) for part, size in zip(self.padding, space, strict=True)]
+        # channels last, so that every pointwise map is one matrix product
+        values = inputs.movedim(1, -1)
+        if self.append_coordinates:
+            points = self._points(space, inputs)
+            values = torch.cat([values, points.expand(inputs.shape[0], *points.shape)], -1)
+        values = self.lift(values)
+        if any(extra):
+            values = functional.pad(values, [0, 0, *(n for e in extra[::-1] for n in (0, e))])
+        activate = _ACTIVATIONS[self.activation]
+        for layer, convolution in enumerate(self.convolutions):
+            values = convolution(values, plus=self.pointwise[layer](values))
+            if self.norms:
+                values = self.norms[layer](values.flatten(0, -2)).view(values.shape)
+            if layer < len(self.convolutions) - 1:
+                values = activate(values)
+        if any(extra):
+            for axis, size in enumerate(space):
+                values = values.narrow(axis + 1, 0, size)
+        return self._project(values).movedim(-1, 1)
+
+    def _project(self, values: Tensor) -> Tensor:
+        """The two last maps, Q_2 σ(Q_1 v)."""
+        activate = _ACTIVATIONS[self.activation]
+        parts = [values]
+        if values.device.type == "cpu":
+            # Blocks this small are reused by the allocator, larger ones are fetched from the
+            # system and cleared at every step, which takes longer than the arithmetic.
+            per_sample = math.prod(values.shape[1:-1]) * self.hidden.out_features
+            parts = list(values.split(max(1, _BLOCK // per_sample)))
+        results = [self.output(activate(self.hidden(part))) for part in parts]
+        return torch.cat(results) if len(results) > 1 else results[0]
+
+    def _points(self, space: Sequence[int], like: Tensor) -> Tensor:
+        """Coordinates in [0, 1], shape ``(*space, dimension)``."""
+        shift, closed = (0.5, 0) if self.coordinates == "cell" else (0.0, 1)
+        axes = [
+            (torch.arange(size, dtype=like.dtype, device=like.device) + shift)
+            / max(size - closed, 1)
+            for size in space
+        ]
+        return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+
+
+def _fractions(padding: float | Sequence[float], dimension: int) -> tuple[float, ...]:
+    given = (padding,) * dimension if isinstance(padding, int | float) else tuple(padding)
+    if len(given) != dimension:
+        raise InputError(f"padding={padding!r} must be one number or {dimension}, one an axis")
+    if not all(isinstance(part, int | float) and 0 <= part <= 1 for part in given) or any(
+        not math.isfinite(part) for part in given
+    ):
+        raise InputError(
+            f"padding={padding!r} must lie between 0 and 1: it is a fraction of the side"
+        )
+    return tuple(float(part) for part in given)

@@ -1,0 +1,277 @@
+"""Predictions of a trained model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from meshes.errors import InputError
+from meshes.field import Field
+from meshes.structured import FloatArray, StructuredGrid
+from neural.models.registry import build_model
+from neural.training.checkpoints import check_weights, metadata_of, read_checkpoint
+from neural.training.normalizers import GaussianNormalizer
+from operators.failures import CheckpointError, SurrogateWarning
+from pdesolve.problems.base import Problem
+
+
+class Surrogate:
+    """A trained model together with what it was trained on.
+
+    A prediction is an approximation without a tolerance; :func:`pdesolve.solve` with
+    ``accelerate`` uses it as an initial guess and so keeps the solver's tolerance.
+
+    Parameters
+    ----------
+    model
+        Maps normalised inputs to normalised outputs.
+    input_normalizer, output_normalizer
+        Fitted.
+    metadata
+        As stored in a checkpoint.
+    device
+        Where to compute.
+
+    Attributes
+    ----------
+    metadata
+        Family, channels, box, grid, ranges and data that it was trained on.
+
+    Examples
+    --------
+    >>> surrogate = Surrogate.load("best.ckpt")  # doctest: +SKIP
+    >>> surrogate.predict(problem, problem.grid(85)).values.shape  # doctest: +SKIP
+    (1, 85, 85)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        input_normalizer: GaussianNormalizer,
+        output_normalizer: GaussianNormalizer,
+        metadata: Mapping[str, Any],
+        *,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.device = _checked_device(device)
+        self.model = model.to(self.device).eval()
+        self.input_normalizer = input_normalizer.to(self.device)
+        self.output_normalizer = output_normalizer.to(self.device)
+        self.metadata = dict(metadata)
+
+    @classmethod
+    def load(cls, path: str | Path, *, device: str | torch.device = "cpu") -> Surrogate:
+        """Read a checkpoint written by ``pdesolve train``.
+
+        Parameters
+        ----------
+        path
+            The checkpoint. It is read as tensors and plain values; nothing in it is run.
+        device
+            Where to compute, such as ``"cpu"`` or ``"cuda"``.
+
+        Raises
+        ------
+        InputError
+            If there is no such file or device.
+        CheckpointError
+            If the file is damaged, holds pickled objects, comes from elsewhere or a newer
+            release, or its weights do not fit its description.
+        """
+        content = read_checkpoint(path)
+        metadata = metadata_of(content, path)
+        try:
+            model = build_model(metadata["model"]["name"], metadata["model"]["options"])
+            normalizers = {
+                name: GaussianNormalizer.from_state(metadata[name])
+                for name in ("input_normalizer", "output_normalizer")
+            }
+        except (InputError, KeyError, TypeError) as error:
+            raise CheckpointError(f"'{path}' describes no model known here: {error}") from error
+        parts = nn.ModuleDict({"model": model, **normalizers})
+        check_weights(parts.state_dict(), content["state_dict"], path)
+        parts.load_state_dict(content["state_dict"])
+        return cls(
+            model,
+            normalizers["input_normalizer"],
+            normalizers["output_normalizer"],
+            metadata,
+            device=device,
+        )
+
+    @property
+    def family(self) -> str:
+        """Name of the family it was trained on."""
+        return str(self.metadata["family"])
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the input channels."""
+        return tuple(self.metadata["inputs"])
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the output channels."""
+        return tuple(self.metadata["outputs"])
+
+    def check(self, problem: Problem, mesh: StructuredGrid, *, strict: bool = False) -> Field:
+        """Check that a problem on a grid is of the kind trained on.
+
+        Parameters
+        ----------
+        problem
+            A problem of the same family.
+        mesh
+            A grid of the same box.
+        strict
+            Refuse values outside the range seen in training, instead of warning.
+
+        Returns
+        -------
+        Field
+            The input fields on the grid.
+
+        Raises
+        ------
+        CheckpointError
+            If family, dimension, channels, box or kind of grid differ, or the resolution
+            differs and the model has a fixed one.
+        InputError
+            If `strict` holds and a value is out of range, or the grid is too coarse for
+            the model.
+
+        Warns
+        -----
+        SurrogateWarning
+            If a value is outside the range seen in training.
+        """
+        if problem.name != self.family:
+            raise CheckpointError(
+                f"the surrogate was trained on the family '{self.family}', the problem is of "
+                f"'{problem.name}'; train one on that family"
+            )
+        self.check_grid(mesh)
+        for corner in ("lower", "upper"):
+            if not np.allclose(getattr(problem, corner), self.metadata[corner]):
+                raise CheckpointError(
+                    f"the problem's box has {corner} corner {getattr(problem, corner)}, the "
+                    f"surrogate was trained with {tuple(self.metadata[corner])}"
+                )
+        fields = problem.input_fields(mesh)
+        if fields.names != self.inputs:
+            raise CheckpointError(
+                f"the surrogate takes the channels {self.inputs} in this order, the problem has "
+                f"{fields.names}"
+            )
+        self._check_ranges(fields, strict)
+        return fields
+
+    def check_grid(self, grid: StructuredGrid) -> None:
+        """Check dimension, box, kind and, for models of one resolution, size of a grid.
+
+        Raises
+        ------
+        CheckpointError
+            If they differ from those trained with.
+        """
+        trained = self.metadata
+        if not isinstance(grid, StructuredGrid) or grid.dimension != len(trained["shape"]):
+            kind = (
+                f"{grid.dimension}D"
+                if isinstance(grid, StructuredGrid)
+                else f"a {type(grid).__name__}"
+            )
+            raise CheckpointError(
+                f"the surrogate works on {len(trained['shape'])}D structured grids; this is {kind}"
+            )
+        for corner in ("lower", "upper"):
+            if not np.allclose(getattr(grid, corner), trained[corner], rtol=1e-12):
+                raise CheckpointError(
+                    f"the grid's box has {corner} corner {getattr(grid, corner)}, the surrogate "
+                    f"was trained with {tuple(trained[corner])}"
+                )
+        if grid.location != trained["location"]:
+            raise CheckpointError(
+                f"the surrogate was trained with values at each {trained['location']}, the grid "
+                f"has them at each {grid.location}; predict on a {trained['location']} grid and "
+                "resample the field"
+            )
+        fixed = "point" in (self.input_normalizer.statistics, self.output_normalizer.statistics)
+        if fixed and list(grid.shape) != list(trained["shape"]):
+            raise CheckpointError(
+                f"the surrogate has one resolution, {tuple(trained['shape'])} (its statistics are "
+                f"those of each point), the grid has {grid.shape}; predict there and resample, or "
+                "train with statistics='channel'"
+            )
+
+    def predict(self, problem: Problem, mesh: StructuredGrid, *, strict: bool = False) -> Field:
+        """Predict the solution of a problem on a grid.
+
+        Parameters
+        ----------
+        problem, mesh, strict
+            As in :meth:`check`.
+
+        Returns
+        -------
+        Field
+            One channel an output; float64 values of float32 accuracy.
+        """
+        fields = self.check(problem, mesh, strict=strict)
+        values = self.predict_batch(fields.values[None])[0]
+        return Field(mesh, values, self.outputs)
+
+    def predict_batch(self, inputs: npt.ArrayLike) -> FloatArray:
+        """Outputs ``(batch, channel, *space)`` of input arrays of that shape, unchecked.
+
+        Raises
+        ------
+        InputError
+            If the number of channels or axes is wrong, or a result is not finite.
+        """
+        values = torch.as_tensor(np.asarray(inputs, dtype=np.float64))
+        result = self._evaluate(values.to(self.input_normalizer.mean.dtype).to(self.device))
+        array: FloatArray = result.to("cpu").double().numpy()
+        if not np.isfinite(array).all():
+            raise InputError(
+                "the prediction is not finite: the inputs are not, or are far outside the "
+                "range of the training data"
+            )
+        return array
+
+    @torch.inference_mode()
+    def _evaluate(self, values: Tensor) -> Tensor:
+        normalised = self.model(self.input_normalizer(values))
+        return self.output_normalizer.inverse(normalised)
+
+    def _check_ranges(self, fields: Field, strict: bool) -> None:
+        for name in fields.names:
+            low, high = self.metadata["parameter_ranges"][name]
+            smallest, largest = float(fields[name].min()), float(fields[name].max())
+            slack = 1e-6 * max(abs(low), abs(high), high - low)
+            if smallest >= low - slack and largest <= high + slack:
+                continue
+            message = (
+                f"'{name}' ranges from {smallest:.4g} to {largest:.4g}, the training data from "
+                f"{low:.4g} to {high:.4g}: the prediction is an extrapolation"
+            )
+            if strict:
+                raise InputError(f"{message}, which strict=True refuses")
+            warnings.warn(message, SurrogateWarning, stacklevel=4)
+
+
+def _checked_device(device: str | torch.device) -> torch.device:
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise InputError(f"device={device!r} is unknown; use 'cpu' or 'cuda'") from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise InputError("device='cuda', but torch finds no CUDA device here; use 'cpu'")
+    return chosen

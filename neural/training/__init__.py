@@ -1,0 +1,43 @@
+"""Training of surrogates: data, normalisation, losses, the Lightning module, checkpoints.
+
+Examples
+--------
+>>> from neural.training import RelativeL2
+>>> RelativeL2().reduction
+'mean'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from neural.training.data import PDEDataModule as PDEDataModule
+    from neural.training.losses import FieldLoss as FieldLoss
+    from neural.training.losses import RelativeH1 as RelativeH1
+    from neural.training.losses import RelativeL2 as RelativeL2
+    from neural.training.module import SurrogateModule as SurrogateModule
+    from neural.training.normalizers import GaussianNormalizer as GaussianNormalizer
+    from neural.training.tensor_files import TensorFileReader as TensorFileReader
+
+_HOME = {
+    "FieldLoss": "neural.training.losses",
+    "GaussianNormalizer": "neural.training.normalizers",
+    "PDEDataModule": "neural.training.data",
+    "RelativeH1": "neural.training.losses",
+    "RelativeL2": "neural.training.losses",
+    "SurrogateModule": "neural.training.module",
+    "TensorFileReader": "neural.training.tensor_files",
+}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'neural.training' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,109 @@
+"""Checks that data files can be used together."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from meshes.errors import InputError
+
+
+def _same(sources: Sequence[Any], attributes: Mapping[str, str], advice: str) -> None:
+    for source in sources[1:]:
+        first, other = sources[0], source
+        for attribute, name in attributes.items():
+            one, two = getattr(first.info, attribute), getattr(other.info, attribute)
+            if one != two:
+                raise InputError(
+                    f"'{first.path}' and '{other.path}' differ in {name}: {_shown(one)} and "
+                    f"{_shown(two)}. {advice}"
+                )
+
+
+def _shown(value: Any) -> str:
+    return str(dict(value)) if isinstance(value, Mapping) else repr(value)
+
+
+def check_same_family(sources: Sequence[Any]) -> None:
+    """All files: one family with one set of options, fields, units and box.
+
+    Raises
+    ------
+    InputError
+        If two files differ.
+    """
+    _same(
+        sources,
+        {
+            "family": "family",
+            "inputs": "input fields",
+            "outputs": "output fields",
+            "units": "units",
+            "lower": "the lower corner of the box",
+            "upper": "the upper corner of the box",
+            "periodic": "periodic axes",
+            "location": "where values sit",
+        },
+        "One model is trained and tested on one family, with the same units and box",
+    )
+    for source in sources[1:]:
+        one = sources[0].info.settings.get("family")
+        two = source.info.settings.get("family")
+        if one != two:
+            keys = [key for key in one if one.get(key) != (two or {}).get(key)] if one else []
+            raise InputError(
+                f"'{sources[0].path}' and '{source.path}' are of the family "
+                f"'{source.info.family}' with different options ({', '.join(keys)}); generate "
+                "them with the same ones"
+            )
+
+
+def check_same_grid(split: str, sources: Sequence[Any]) -> None:
+    """The files of one split: one number of points.
+
+    Raises
+    ------
+    InputError
+        If two files differ.
+    """
+    _same(
+        sources,
+        {"shape": "the number of points"},
+        f"The files of the {split} split must be on one grid",
+    )
+
+
+def check_disjoint(sources: Mapping[str, Sequence[Any]]) -> None:
+    """No sample twice, within a split or in two of them.
+
+    Samples of generated files are the same when seed, split name and number are; tensor
+    files are compared by content.
+
+    Raises
+    ------
+    InputError
+        If two files overlap.
+    """
+    named = [(split, source) for split in sources for source in sources[split]]
+    for (one_split, one), (two_split, two) in itertools.combinations(named, 2):
+        where = f"{one_split} file '{one.path}' and {two_split} file '{two.path}'"
+        if one.info.sha256 == two.info.sha256:
+            raise InputError(f"{where} hold the same samples")
+        if one.info.seed is not None and two.info.seed is not None:
+            if (one.info.seed, one.info.split) == (two.info.seed, two.info.split):
+                raise InputError(
+                    f"{where} overlap: both were generated with seed {one.info.seed} and split "
+                    f"'{one.info.split}'. Generate one of them with another --split or --seed"
+                )
+            continue
+        if one.info.shape == two.info.shape:
+            shared = len(_digests(one) & _digests(two))
+            if shared:
+                raise InputError(f"{where} overlap: {shared} inputs are in both")
+
+
+def _digests(source: Any) -> set[bytes]:
+    inputs, _ = source.read(source.valid_indices)
+    return {hashlib.sha256(values.tobytes()).digest() for values in inputs}

@@ -1,0 +1,393 @@
+"""Training of surrogates for steady problems."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Literal
+
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor, nn
+
+from meshes.errors import InputError, suggest
+from neural.failures import TrainingFailure
+from neural.models.registry import build_model, describe_model
+from neural.training.checkpoints import FORMAT_VERSION, KEY, check_weights, metadata_of
+from neural.training.data import PDEDataModule
+from neural.training.losses import FieldLoss, RelativeL2, relative_l2
+from neural.training.normalizers import GaussianNormalizer, Statistics
+from neural.training.samples import plain
+from operators.failures import CheckpointError
+
+_PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
+Batch = tuple[Tensor, Tensor, Tensor]
+
+
+class SurrogateModule(lightning.LightningModule):
+    """A model of the map from input fields to the solution of a steady problem.
+
+    The model sees normalised inputs and gives normalised outputs; the loss compares
+    fields in their own units. Statistics are fitted on the training split when training
+    starts and are kept in the checkpoint.
+
+    Parameters
+    ----------
+    model
+        A registered model, or a mapping ``{"name": ..., **options}`` of its name and
+        options; channels then follow from `inputs` and `outputs`.
+    inputs, outputs
+        Names of the channels, in order, as in the data files.
+    statistics
+        Of the normalisers, see :class:`neural.training.normalizers.GaussianNormalizer`.
+    loss
+        :class:`RelativeL2` when left out.
+    optimizer
+        ``"adam"`` (weight decay is added to the gradient) or ``"adamw"`` (it is not).
+    learning_rate
+        The largest rate.
+    weight_decay
+        Of the optimiser.
+    schedule
+        ``"one_cycle"``: linear or cosine rise, then fall to almost zero over the whole
+        run; ``"step"``: times `step_factor` every `step_epochs` epochs; ``"constant"``.
+    warmup_fraction
+        Part of the run in which ``"one_cycle"`` rises.
+    step_epochs, step_factor
+        Of ``"step"``.
+
+    Raises
+    ------
+    InputError
+        If an option is out of range, data do not fit, or the precision is not supported.
+    TrainingFailure
+        If the loss is not finite; names the samples.
+    CheckpointError
+        If a checkpoint is of another model or other data.
+
+    Examples
+    --------
+    >>> module = SurrogateModule(
+    ...     {"name": "fno", "modes": [4, 4], "width": 8}, inputs=["coefficient"],
+    ...     outputs=["pressure"])
+    >>> module.model.in_channels
+    1
+    """
+
+    def __init__(
+        self,
+        model: nn.Module | dict[str, Any],
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        statistics: Statistics = "channel",
+        loss: FieldLoss | None = None,
+        optimizer: Literal["adam", "adamw"] = "adam",
+        learning_rate: float = 2e-3,
+        weight_decay: float = 1e-5,
+        schedule: Literal["one_cycle", "step", "constant"] = "one_cycle",
+        warmup_fraction: float = 0.3,
+        step_epochs: int = 100,
+        step_factor: float = 0.5,
+    ) -> None:
+        super().__init__()
+        for name, given, allowed in (
+            ("optimizer", optimizer, ("adam", "adamw")),
+            ("schedule", schedule, ("one_cycle", "step", "constant")),
+        ):
+            if given not in allowed:
+                raise InputError(f"{name}={given!r} is unknown. {suggest(given, allowed)}")
+        for name, value, low, high in (
+            ("learning_rate", learning_rate, 0.0, 10.0),
+            ("weight_decay", weight_decay, -1e-300, 10.0),
+            ("warmup_fraction", warmup_fraction, 0.0, 1.0),
+            ("step_factor", step_factor, 0.0, 1.0 + 1e-12),
+        ):
+            if not low < value < high:
+                raise InputError(f"{name}={value!r} must lie between {max(low, 0):g} and {high:g}")
+        if step_epochs < 1:
+            raise InputError(f"step_epochs={step_epochs} must be at least 1")
+        self.inputs, self.outputs = _names("inputs", inputs), _names("outputs", outputs)
+        self.model = _as_model(model, len(self.inputs), len(self.outputs))
+        self.input_normalizer = GaussianNormalizer(len(self.inputs), statistics)
+        self.output_normalizer = GaussianNormalizer(len(self.outputs), statistics)
+        self.loss = RelativeL2() if loss is None else loss
+        self.settings: dict[str, Any] = {
+            "statistics": statistics,
+            "loss": type(self.loss).__name__,
+            "optimizer": optimizer,
+            "learning_rate": learning_rate,
+            "weight_decay": weight_decay,
+            "schedule": schedule,
+            "warmup_fraction": warmup_fraction,
+            "step_epochs": step_epochs,
+            "step_factor": step_factor,
+        }
+        self._described: dict[str, Any] = {}
+        self._seconds, self._since = 0.0, 0.0
+
+    def setup(self, stage: str) -> None:
+        """Fit the normalisers, and check precision and data."""
+        if str(self.trainer.precision) not in _PRECISIONS:
+            raise InputError(
+                f"precision '{self.trainer.precision}' is not supported: complex Fourier weights "
+                f"need one of {', '.join(_PRECISIONS)}"
+            )
+        if stage == "fit" and not self.input_normalizer.is_fitted:
+            self._fit_normalizers()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs ``(batch, channel, *space)`` of inputs, both in their own units."""
+        return self.output_normalizer.inverse(self.model(self.input_normalizer(inputs)))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Loss of one batch."""
+        inputs, targets, numbers = batch
+        predictions = self(inputs)
+        values = self.loss.per_sample(predictions, targets)
+        if not bool(torch.isfinite(values).all()):
+            raise self._failure(numbers[~torch.isfinite(values)], batch_idx)
+        with torch.no_grad():
+            error = relative_l2(predictions, targets).mean()
+        self._log("train_relative_l2", error, len(inputs), on_step=False)
+        return values.sum() if self.loss.reduction == "sum" else values.mean()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Relative L2 error of one batch."""
+        del batch_idx
+        self._log("validation_relative_l2", self._error(batch), len(batch[0]))
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Relative L2 error of one batch."""
+        del batch_idx
+        self._log("test_relative_l2", self._error(batch), len(batch[0]))
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Outputs of one batch."""
+        del batch_idx
+        predictions: Tensor = self(batch[0])
+        return predictions
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and schedule."""
+        given = self.settings
+        factory = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[given["optimizer"]]
+        optimizer = factory(
+            self.parameters(),
+            lr=given["learning_rate"],
+            weight_decay=given["weight_decay"],
+            fused=self.device.type in ("cpu", "cuda"),
+        )
+        if given["schedule"] == "constant":
+            return optimizer
+        schedules = torch.optim.lr_scheduler
+        if given["schedule"] == "step":
+            step = schedules.StepLR(optimizer, given["step_epochs"], given["step_factor"])
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": step}}
+        cycle = schedules.OneCycleLR(
+            optimizer,
+            given["learning_rate"],
+            total_steps=int(self.trainer.estimated_stepping_batches),
+            pct_start=given["warmup_fraction"],
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
+
+    def on_train_start(self) -> None:
+        """Refuse to go on past the end of a one-cycle schedule."""
+        self._since = time.perf_counter()
+        planned = int(self.trainer.estimated_stepping_batches)
+        for configured in self.trainer.lr_scheduler_configs:
+            total = getattr(configured.scheduler, "total_steps", planned)
+            if total != planned:
+                raise InputError(
+                    f"the checkpoint's one_cycle schedule is for {total} steps, this run has "
+                    f"{planned}: resume with the same max_epochs, data and batch_size"
+                )
+
+    def on_train_end(self) -> None:
+        """Stop the clock."""
+        self._seconds, self._since = self.training_seconds, 0.0
+
+    def on_validation_start(self) -> None:
+        """Check that the data are of the kind trained on."""
+        self._check_data("validation")
+
+    def on_test_start(self) -> None:
+        """Check that the data are of the kind trained on."""
+        self._check_data("test")
+
+    def on_predict_start(self) -> None:
+        """Check that the data are of the kind trained on."""
+        self._check_data("test")
+
+    @property
+    def training_seconds(self) -> float:
+        """Wall-clock seconds spent in training so far, over all resumed runs."""
+        running = time.perf_counter() - self._since if self._since else 0.0
+        return self._seconds + running
+
+    def metadata(self) -> dict[str, Any]:
+        """What a checkpoint says about this model: plain values only."""
+        ranges = {
+            name: [float(low), float(high)]
+            for name, low, high in zip(
+                self.inputs,
+                self.input_normalizer.minimum.tolist(),
+                self.input_normalizer.maximum.tolist(),
+                strict=True,
+            )
+        }
+        return plain(
+            {
+                "format_version": FORMAT_VERSION,
+                "model": describe_model(self.model),
+                "inputs": self.inputs,
+                "outputs": self.outputs,
+                "input_normalizer": self.input_normalizer.state(),
+                "output_normalizer": self.output_normalizer.state(),
+                "parameter_ranges": ranges,
+                "settings": self.settings,
+                "training_seconds": self.training_seconds,
+                "num_parameters": sum(p.numel() for p in self.model.parameters()),
+                "versions": {"torch": torch.__version__, "lightning": version("pytorch-lightning")},
+                **self._described,
+            }
+        )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the description."""
+        checkpoint[KEY] = self.metadata()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Check the description and make room for the statistics."""
+        stored = metadata_of(checkpoint, "the checkpoint")
+        own = plain(
+            {"model": describe_model(self.model), "inputs": self.inputs, "outputs": self.outputs}
+        )
+        for key, value in own.items():
+            if stored[key] != value:
+                raise CheckpointError(
+                    f"the checkpoint's {key} is not the one asked for: {stored[key]} there, "
+                    f"{value} here. Use the configuration that it was trained with"
+                )
+        trained_on, here = stored["data"]["sha256"], self._described.get("data", {}).get("sha256")
+        if here is not None and here != trained_on:
+            raise CheckpointError(
+                "the checkpoint was trained, and its normalisers fitted, on other data than "
+                f"this run's training files (SHA-256 {trained_on} there, {here} here); resume "
+                "with the same files, or train anew"
+            )
+        self.input_normalizer.allocate(stored["input_normalizer"])
+        self.output_normalizer.allocate(stored["output_normalizer"])
+        fitted = ("family", "data", "shape", "units", "lower", "upper", "periodic", "location")
+        self._described = {key: stored[key] for key in fitted if key in stored}
+        self._seconds = float(stored.get("training_seconds", 0.0))
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load weights, with a clear refusal of those of another model."""
+        if strict:
+            check_weights(self.state_dict(), state_dict, "the checkpoint")
+        return super().load_state_dict(state_dict, strict, assign)
+
+    def _fit_normalizers(self) -> None:
+        data = self._data_module()
+        info, split = data.info_of("train"), data.split("train")
+        self._check_channels(info)
+        described = {
+            "family": info.family,
+            "shape": info.shape,
+            "units": info.units,
+            "lower": info.lower,
+            "upper": info.upper,
+            "periodic": info.periodic,
+            "location": info.location,
+            "data": {
+                "sha256": [source.info.sha256 for source in split.sources],
+                "seed": info.seed,
+                "split": info.split,
+                "num_train": len(split),
+                "family": info.settings.get("family", {}),
+            },
+        }
+        self._described = plain(described)
+        origin = {key: self._described["data"][key] for key in ("sha256", "num_train")}
+        self.input_normalizer.fit((pair[0] for pair in split.batches()), origin)
+        self.output_normalizer.fit((pair[1] for pair in split.batches()), origin)
+
+    def _data_module(self) -> PDEDataModule:
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, PDEDataModule):
+            raise InputError(
+                "give the trainer a PDEDataModule (trainer.fit(module, datamodule=data)): the "
+                "normalisers are fitted on its training split"
+            )
+        return data
+
+    def _check_channels(self, info: Any) -> None:
+        for name in ("inputs", "outputs"):
+            own, given = getattr(self, name), tuple(getattr(info, name))
+            if own != given:
+                raise InputError(
+                    f"{name}={list(own)}, but the fields of '{info.path}' are {list(given)}; name "
+                    "the channels as in the file, in its order"
+                )
+
+    def _check_data(self, split: str) -> None:
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, PDEDataModule) or not data.has(split):
+            return
+        info = data.info_of(split)
+        self._check_channels(info)
+        here = plain({key: getattr(info, key) for key in ("family", "units", "lower", "upper")})
+        for key, value in here.items():
+            if key in self._described and self._described[key] != value:
+                raise InputError(
+                    f"'{info.path}' has {key} {value}, the model was trained with "
+                    f"{self._described[key]}"
+                )
+
+    def _error(self, batch: Batch) -> Tensor:
+        return relative_l2(self(batch[0]), batch[1]).mean()
+
+    def _log(self, name: str, value: Tensor, count: int, *, on_step: bool = False) -> None:
+        self.log(
+            name, value, on_step=on_step, on_epoch=True, prog_bar=True, batch_size=count,
+            sync_dist=self.trainer.world_size > 1,
+        )  # fmt: skip
+
+    def _failure(self, numbers: Tensor, batch_idx: int) -> TrainingFailure:
+        split = self._data_module().split("train")
+        samples = tuple(split.name(int(number)) for number in numbers)
+        shown = ", ".join(samples[:5]) + (", ..." if len(samples) > 5 else "")
+        return TrainingFailure(
+            f"the loss is not finite in epoch {self.current_epoch}, batch {batch_idx}, for "
+            f"{shown}. If it is every sample, lower learning_rate or clip gradients "
+            "(trainer.gradient_clip_val); if it is a few, check them with `pdesolve check`",
+            samples=samples,
+        )
+
+
+def _names(what: str, given: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(given, str) or not given or len(set(given)) != len(given):
+        raise InputError(f"{what}={given!r} must be a list of different names, at least one")
+    return tuple(given)
+
+
+def _as_model(given: nn.Module | Mapping[str, Any], num_inputs: int, num_outputs: int) -> nn.Module:
+    if isinstance(given, nn.Module):
+        model = given
+    else:
+        if "name" not in given:
+            raise InputError(f"model={dict(given)} needs a 'name', such as 'fno'")
+        options = {key: value for key, value in given.items() if key != "name"}
+        channels = {"in_channels": num_inputs, "out_channels": num_outputs}
+        model = build_model(given["name"], {**channels, **options})
+    described = describe_model(model)["options"]
+    for key, count in (("in_channels", num_inputs), ("out_channels", num_outputs)):
+        if described.get(key, count) != count:
+            raise InputError(
+                f"the model has {key}={described[key]}, but {count} channels are named"
+            )
+    return model

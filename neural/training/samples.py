@@ -1,0 +1,179 @@
+"""Samples of one split, in memory or read when asked for."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from meshes.errors import InputError
+from neural.training.symmetries import BoxSymmetries, Symmetry
+
+Sample = tuple[Tensor, Tensor, int]
+
+
+class SampleSource(Protocol):
+    """What files of samples offer: ``pdesolve.data.DatasetReader`` and tensor files."""
+
+    path: Path
+
+    @property
+    def info(self) -> Any:
+        """Family, names, grid, seed, split, units, digest."""
+
+    @property
+    def valid_indices(self) -> npt.NDArray[np.int64]:
+        """Numbers of the usable samples."""
+
+    def read(
+        self, indices: Sequence[int] | npt.NDArray[np.int64] | None = None
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Inputs and outputs, each of shape ``(n, channel, *shape)``."""
+
+
+class SampleDataset(Dataset[Sample]):
+    """Samples of one or more files of one grid, as a map-style dataset.
+
+    Item i, or ``(i, symmetry)``, is ``(inputs, outputs, i)`` with float32 (or the default
+    type's) tensors of shape ``(channel, *shape)``.
+
+    Parameters
+    ----------
+    sources
+        Open files.
+    chosen
+        Sample numbers to use, one array a file.
+    in_memory
+        Read everything now; otherwise each sample is read when asked for, through a
+        handle of the worker's own.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[SampleSource],
+        chosen: Sequence[npt.NDArray[np.int64]],
+        *,
+        in_memory: bool,
+    ) -> None:
+        self.sources = list(sources)
+        self.chosen = [np.asarray(numbers, dtype=np.int64) for numbers in chosen]
+        self._ends = list(itertools.accumulate(len(numbers) for numbers in self.chosen))
+        self._held: tuple[Tensor, Tensor] | None = None
+        if in_memory:
+            pairs = [
+                self._read(source, numbers)
+                for source, numbers in zip(self.sources, self.chosen, strict=True)
+                if len(numbers)
+            ]
+            self._held = (
+                torch.cat([pair[0] for pair in pairs]),
+                torch.cat([pair[1] for pair in pairs]),
+            )
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return self._ends[-1]
+
+    def __getitem__(self, item: int | tuple[int, Symmetry]) -> Sample:
+        """One sample, transformed if a symmetry is given."""
+        index, symmetry = (item, None) if isinstance(item, int) else item
+        if self._held is not None:
+            inputs, outputs = self._held[0][index], self._held[1][index]
+        else:
+            file, number = self._locate(index)
+            pair = self._read(self.sources[file], np.array([number]))
+            inputs, outputs = pair[0][0], pair[1][0]
+        if symmetry is not None:
+            inputs, outputs = symmetry.apply(inputs), symmetry.apply(outputs)
+        return inputs, outputs, index
+
+    def name(self, index: int) -> str:
+        """Which sample of which file, for messages."""
+        file, number = self._locate(index)
+        return f"sample {number} of '{self.sources[file].path}'"
+
+    def batches(self, size: int = 256) -> Iterator[tuple[Tensor, Tensor]]:
+        """All samples in order, in batches, for statistics."""
+        if self._held is not None:
+            yield from zip(self._held[0].split(size), self._held[1].split(size), strict=True)
+            return
+        for source, numbers in zip(self.sources, self.chosen, strict=True):
+            for start in range(0, len(numbers), size):
+                yield self._read(source, numbers[start : start + size])
+
+    def _locate(self, index: int) -> tuple[int, int]:
+        file = bisect.bisect_right(self._ends, index)
+        start = self._ends[file - 1] if file else 0
+        return file, int(self.chosen[file][index - start])
+
+    def _read(self, source: SampleSource, numbers: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        dtype = torch.get_default_dtype()
+        pair = source.read(numbers)
+        for values in pair:
+            finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+            if not finite.all():
+                raise InputError(
+                    f"sample {int(numbers[~finite][0])} of '{source.path}' is not finite "
+                    f"({int((~finite).sum())} such samples); remove them or generate them again"
+                )
+        return torch.as_tensor(pair[0]).to(dtype), torch.as_tensor(pair[1]).to(dtype)
+
+
+class EpochSampler(Sampler[Any]):
+    """A new order, and new symmetries, each epoch; the same for the same seed and epoch.
+
+    Nothing is taken from the global random state, so a run that is interrupted and
+    resumed sees the same batches as one that is not. The trainer calls ``set_epoch``.
+
+    Parameters
+    ----------
+    num_samples
+        Length of the data set.
+    seed
+        Any integer.
+    symmetries
+        Which to draw from; none when left out.
+    """
+
+    def __init__(
+        self, num_samples: int, seed: int, symmetries: BoxSymmetries | None = None
+    ) -> None:
+        self.num_samples = num_samples
+        self.seed = seed
+        self.symmetries = symmetries
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return self.num_samples
+
+    def __iter__(self) -> Iterator[Any]:
+        """Indices, or pairs of index and symmetry."""
+        rng = np.random.default_rng([self.seed, self.epoch])
+        order = rng.permutation(self.num_samples).tolist()
+        if self.symmetries is None:
+            return iter(order)
+        drawn = rng.integers(len(self.symmetries), size=self.num_samples)
+        return iter(
+            [(index, self.symmetries[int(g)]) for index, g in zip(order, drawn, strict=True)]
+        )
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy with tuples and paths as lists and texts, for JSON."""
+    import json
+
+    copy: dict[str, Any] = json.loads(json.dumps(dict(values), default=str))
+    return copy

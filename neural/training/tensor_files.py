@@ -1,0 +1,149 @@
+"""Reading the ``{x, y}`` tensor files in which public operator-learning sets come."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from meshes.errors import InputError
+from operators.failures import DataFileError
+
+SUFFIXES = (".pt", ".pth")
+
+
+@dataclass(frozen=True)
+class TensorFileInfo:
+    """What is known of a tensor file, with the attributes of a generated set's info.
+
+    Such files name neither family nor units nor random seeds; `family` is
+    ``"tensor-file"``, `seed` and `split` are None, and the box is the unit box.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    num_samples: int
+    sha256: str
+    location: str = "cell"
+    inputs: tuple[str, ...] = ("x",)
+    outputs: tuple[str, ...] = ("y",)
+    family: str = "tensor-file"
+    num_failed: int = 0
+    seed: int | None = None
+    split: str | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def lower(self) -> tuple[float, ...]:
+        """Lower corner of the box."""
+        return (0.0,) * len(self.shape)
+
+    @property
+    def upper(self) -> tuple[float, ...]:
+        """Upper corner of the box."""
+        return (1.0,) * len(self.shape)
+
+    @property
+    def periodic(self) -> tuple[bool, ...]:
+        """No axis is taken to wrap."""
+        return (False,) * len(self.shape)
+
+
+class TensorFileReader:
+    """A ``torch.save``d dictionary of tensors x and y.
+
+    Each tensor has shape ``(n, *shape)`` for one channel, or ``(n, channel, *shape)``. If
+    one has an axis more, that is its channel axis; if both have equally many, axis 1 is the
+    channel axis when it differs between them or is of size 1. Masks become 0 and 1. The
+    file is read with ``weights_only=True``, which runs no code from it.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Attributes
+    ----------
+    info
+        Names, shape, digest.
+    valid_indices
+        All samples.
+
+    Raises
+    ------
+    InputError
+        If there is no such file.
+    DataFileError
+        If it is not such a dictionary, holds objects that are not tensors, or shapes do
+        not fit.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile(suffix=".pt") as file:
+    ...     torch.save({"x": torch.ones(3, 8, 8) > 0, "y": torch.ones(3, 8, 8)}, file.name)
+    ...     reader = TensorFileReader(file.name)
+    >>> reader.info.shape, reader.read([0])[0].shape
+    ((8, 8), (1, 1, 8, 8))
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise InputError(f"there is no file '{self.path}'")
+        try:
+            content = torch.load(self.path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+            raise DataFileError(
+                f"'{self.path}' cannot be read as tensors ({str(error).splitlines()[0]}). Files "
+                "that hold other objects are refused, because reading them runs their code"
+            ) from error
+        if not isinstance(content, Mapping) or not {"x", "y"} <= set(content):
+            found = sorted(map(str, content)) if isinstance(content, Mapping) else type(content)
+            raise DataFileError(f"'{self.path}' must hold a dictionary with 'x' and 'y': {found}")
+        x, y = content["x"], content["y"]
+        for name, value in (("x", x), ("y", y)):
+            if not isinstance(value, torch.Tensor) or value.is_complex() or value.ndim < 2:
+                raise DataFileError(f"'{self.path}': '{name}' must be a real tensor (n, *shape)")
+        if x.ndim < y.ndim or (x.shape[1:] == y.shape[1:] and (x.ndim == 2 or x.shape[1] > 1)):
+            x = x[:, None]
+        if y.ndim < x.ndim:
+            y = y[:, None]
+        if len(x) != len(y) or x.shape[2:] != y.shape[2:] or not 1 <= x.ndim - 2 <= 3:
+            raise DataFileError(
+                f"'{self.path}': x of shape {tuple(content['x'].shape)} and y of shape "
+                f"{tuple(content['y'].shape)} do not fit together"
+            )
+        self._x, self._y = x.double().numpy(), y.double().numpy()
+        self.info = TensorFileInfo(
+            path=self.path,
+            shape=tuple(x.shape[2:]),
+            num_samples=len(x),
+            sha256=hashlib.sha256(self.path.read_bytes()).hexdigest(),
+            inputs=_names("x", x.shape[1]),
+            outputs=_names("y", y.shape[1]),
+        )
+
+    @property
+    def valid_indices(self) -> npt.NDArray[np.int64]:
+        """Numbers of all samples."""
+        return np.arange(len(self._x), dtype=np.int64)
+
+    def read(
+        self, indices: Sequence[int] | npt.NDArray[np.int64] | None = None
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Inputs and outputs, each of shape ``(n, channel, *shape)``."""
+        wanted = self.valid_indices if indices is None else np.asarray(indices)
+        return self._x[wanted], self._y[wanted]
+
+
+def _names(name: str, count: int) -> tuple[str, ...]:
+    return (name,) if count == 1 else tuple(f"{name}{channel}" for channel in range(count))
