@@ -1,0 +1,1 @@
+"""The command ``pdesolve``: a thin layer over the Python functions, one file a verb."""

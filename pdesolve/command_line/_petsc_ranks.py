@@ -1,0 +1,36 @@
+"""The processes that ``mpiexec`` started."""
+
+from __future__ import annotations
+
+import time
+
+from mpi4py import MPI
+
+
+class MPIStart:
+    """All processes of this start of the program.
+
+    Attributes
+    ----------
+    rank, size
+        Number of this process, and of all.
+    """
+
+    def __init__(self) -> None:
+        self._comm = MPI.COMM_WORLD.Dup()  # its barrier must not meet other messages
+        self.rank: int = self._comm.Get_rank()
+        self.size: int = self._comm.Get_size()
+
+    def all_failed(self, patience: float = 2.0) -> bool:
+        """Whether every process comes here within `patience` seconds."""
+        request = self._comm.Ibarrier()
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            if request.Test():
+                return True
+            time.sleep(0.01)
+        return False
+
+    def abort(self, code: int) -> None:
+        """End all processes."""
+        self._comm.Abort(code)

@@ -1,0 +1,73 @@
+"""Tables and progress on a terminal or in a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+WIDTH_OF_FILES = 100
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: bool = True
+) -> None:
+    """Print a table; columns after the first stand to the right if they hold numbers."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(
+        file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH_OF_FILES, highlight=False
+    )
+    table = Table(
+        title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    for position, column in enumerate(columns):
+        right = numbers and position > 0
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console.print(table)
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """``64 × 64``."""
+    return " × ".join(str(size) for size in shape)
+
+
+def seconds_text(seconds: float) -> str:
+    """Seconds with three significant digits.
+
+    Examples
+    --------
+    >>> seconds_text(0.01234), seconds_text(12.34)
+    ('0.0123 s', '12.3 s')
+    """
+    return f"{seconds:.3g} s"
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on the error stream if that is a terminal; gives a function (done, total)."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+
+        def update(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield update

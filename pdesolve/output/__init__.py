@@ -1,0 +1,1 @@
+"""Files for people to look at: ParaView and pictures."""
