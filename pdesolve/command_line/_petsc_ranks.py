@@ -7,8 +7,8 @@ import time
 from mpi4py import MPI
 
 
-class MPIStart:
-    """All processes of this start of the program.
+class MPIProcesses:
+    """All processes that one call of ``mpiexec`` started.
 
     Attributes
     ----------

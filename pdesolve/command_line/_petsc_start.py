@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import petsc4py
+import petsc4py.lib
 
 
 def start_petsc(options: Mapping[str, str | None]) -> None:

@@ -9,7 +9,9 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
-from typing import Any, Protocol, TextIO
+from typing import TextIO
+
+from pdesolve.command_line.processes import Processes, processes
 
 SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -48,34 +50,6 @@ examples:
 exit codes: 0 success, 1 a solve or a training failed, 2 bad input
 """
 
-# Set by mpiexec of Open MPI, MPICH and Intel MPI, MVAPICH, and by launchers with PMIx.
-_MPI_VARIABLES = ("OMPI_COMM_WORLD_SIZE", "PMI_RANK", "MV2_COMM_WORLD_SIZE", "PMIX_RANK")
-
-
-class Start(Protocol):
-    """The processes of this start of the program."""
-
-    rank: int
-
-    def all_failed(self) -> bool:
-        """Whether every process has failed."""
-
-    def abort(self, code: int) -> None:
-        """End all processes."""
-
-
-class OneProcess:
-    """A start without MPI."""
-
-    rank = 0
-
-    def all_failed(self) -> bool:
-        """There is only one."""
-        return True
-
-    def abort(self, code: int) -> None:
-        """Nothing to end but this."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
@@ -99,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug, words = _take_debug(words)
     if argv is None and words[:1] != ["train"]:
         del sys.argv[1:]  # PETSc and Firedrake would take them for PETSc options
-    start = _start()
+    start = processes()
     quiet = redirect_stdout(None) if start.rank else nullcontext()
     code = FAILURE
     try:
@@ -117,17 +91,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _exit_code(error)
         _end(start, error, code, words, debug)
     return code
-
-
-def _start() -> Start:
-    if not any(name in os.environ for name in _MPI_VARIABLES):
-        return OneProcess()
-    try:
-        module = importlib.import_module("pdesolve.command_line._petsc_ranks")
-    except ImportError:
-        return OneProcess()
-    start: Start = module.MPIStart()
-    return start
 
 
 def _take_debug(words: list[str]) -> tuple[bool, list[str]]:
@@ -173,7 +136,7 @@ def _exit_code(error: BaseException) -> int:
     return BAD_INPUT if isinstance(error, (*bad_input, *paths, PermissionError)) else FAILURE
 
 
-def _end(start: Start, error: BaseException, code: int, words: list[str], debug: bool) -> None:
+def _end(start: Processes, error: BaseException, code: int, words: list[str], debug: bool) -> None:
     """Say what went wrong, and do not leave other processes waiting."""
     message = _message(error, words, debug)
     if start.rank == 0:
@@ -202,8 +165,10 @@ def _message(error: BaseException, words: list[str], debug: bool) -> str:
         text += f"{type(error).__name__}: {error}"
         if not debug:
             text += " (this was not foreseen; --debug shows where it happened)"
-    if isinstance(error, SolveFailure) and words[:1] == ["solve"]:
-        text += " On the command line '--check false' shows and writes the last iterate."
+    if isinstance(error, SolveFailure):  # whose advice is for Python
+        text = text.partition(" Pass check=False")[0]
+        if words[:1] == ["solve"]:
+            text += " '--check false' shows and writes the last iterate."
     return text + "\n"
 
 
@@ -223,12 +188,11 @@ def _plain_warnings(*, show: bool) -> Iterator[None]:
         if show:
             print(f"pdesolve: warning: {message}", file=file or sys.stderr)
 
-    replaced: Any = warnings.showwarning
-    warnings.showwarning = print_warning
-    try:
+    with warnings.catch_warnings():
+        # Firedrake, on finding that PETSc runs already, as it should here
+        warnings.filterwarnings("ignore", message="Calling petsctools.init")
+        warnings.showwarning = print_warning
         yield
-    finally:
-        warnings.showwarning = replaced
 
 
 if __name__ == "__main__":

@@ -29,13 +29,10 @@ class Words:
         By option name, defaults filled in.
     petsc
         PETSc options that stood after ``--``.
-    text
-        The values as a YAML file that ``--config`` reads.
     """
 
     values: Mapping[str, Any]
     petsc: Flags
-    text: str
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
@@ -94,9 +91,7 @@ class VerbParser:
         self._types[name] = str
         if many:
             self._repeated.append(name)
-        self._parser.add_argument(
-            name, nargs="*" if many else "?", type=list[str] if many else str, help=text
-        )
+        self._parser.add_argument(name, nargs="*" if many else "?", type=str, help=text)
 
     def option(
         self, name: str, kind: Any, text: str, default: Any = None, *, many: bool = False
@@ -146,11 +141,9 @@ class VerbParser:
         self._parser.usage = self._parser.usage.replace("%s", self._usage())
         try:
             namespace = self._parser.parse_args(own)
-            text = str(self._parser.dump(namespace))
         except ArgumentError as error:
             raise InputError(self._explain(str(error))) from error
-        values = namespace.as_dict()
-        return Words(values, petsc, text)
+        return Words(namespace.as_dict(), petsc)
 
     def _usage(self) -> str:
         return "".join(

@@ -21,9 +21,8 @@ def print_table(
     console = Console(
         file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH_OF_FILES, highlight=False
     )
-    table = Table(
-        title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
-    )
+    console.print(Text(title, style="bold"), soft_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, column in enumerate(columns):
         right = numbers and position > 0
         table.add_column(column, justify="right" if right else "left", overflow="fold")

@@ -1,0 +1,114 @@
+"""``pdesolve generate``: a data set."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any, Literal
+
+from meshes.errors import InputError
+from pdesolve.command_line.main import SUCCESS
+from pdesolve.command_line.parsing import VerbParser, required
+from pdesolve.command_line.problems import (
+    add_family,
+    add_solver_parameters,
+    chosen_family,
+    shape_for,
+    start_solver,
+)
+from pdesolve.command_line.processes import processes
+from pdesolve.command_line.tables import print_table, progress_bar, seconds_text, shape_text
+
+EXAMPLES = (
+    "generate darcy2d --num-samples 1000 --shape 85 85 --seed 0 --split train --out darcy.h5",
+    "generate darcy2d --num-samples 100 --split test --out darcy_test.h5 --overwrite",
+    "generate darcy2d --num-samples 100 --out darcy.h5 -- -pc_type hypre",
+)
+
+
+def _parser() -> VerbParser:
+    parser = VerbParser(
+        "generate",
+        "Draw problems from a family, solve them, and write a data set (HDF5). Run it again\n"
+        "after an interruption and it goes on; 'mpiexec -n 8 pdesolve generate ...' shares the\n"
+        "samples among processes and writes the same file.",
+        EXAMPLES,
+        takes_petsc=True,
+    )
+    add_family(parser)
+    parser.option("num_samples", int, "number of samples")
+    parser.option("shape", int, "cells along each axis, or one number for all axes", many=True)
+    parser.option("seed", int, "seed of the random numbers (default: 0)", 0)
+    parser.option("split", str, "name of the random stream (default: train)", "train")
+    parser.option("out", str, "file to write, ending in .h5 or .hdf5")
+    parser.option("rtol", float, "relative residual at which a solve stops (default: 1e-8)", 1e-8)
+    parser.option(
+        "backend",
+        Literal["auto", "grid", "fem"],
+        "grid: finite volumes with PETSc (default); fem: finite elements with Firedrake",
+        "auto",
+    )
+    parser.option("element", str, "finite element of the backend fem: CG or RT")
+    parser.option("degree", int, "degree of the finite element")
+    parser.option("dtype", Literal["float64", "float32"], "how fields are stored", "float64")
+    parser.option("estimate_error", bool, "whether to estimate discretisation errors", True)
+    parser.option("shard_size", int, "samples between two writes; what an interruption may cost")
+    parser.option("licence", str, "licence of the data, for the card", "not stated")
+    parser.switch("overwrite", "replace a finished file of that name")
+    add_solver_parameters(parser)
+    return parser
+
+
+def run(words: Sequence[str]) -> int:
+    """Generate the file and print a summary."""
+    from pdesolve.data import generate
+
+    given = _parser().parse(words)
+    count = required(given, "num_samples", EXAMPLES[0])
+    out = required(given, "out", EXAMPLES[0])
+    family = chosen_family(given, EXAMPLES[0])
+    shape = shape_for(given["shape"], family)
+    elements = {name: given[name] for name in ("element", "degree") if given[name] is not None}
+    if elements and given["backend"] == "grid":
+        raise InputError(
+            f"--backend grid uses finite volumes and takes no --{next(iter(elements))}; use "
+            "--backend fem"
+        )
+    solver_parameters = start_solver(given)
+    bar: Any = progress_bar("solving") if processes().rank == 0 else nullcontext()
+    start = time.perf_counter()
+    with bar as progress:
+        info = generate(
+            family,
+            count,
+            shape=shape,
+            seed=given["seed"],
+            split=given["split"],
+            out=out,
+            backend="fem" if elements else given["backend"],
+            rtol=given["rtol"],
+            solver_parameters=solver_parameters,
+            discretization=elements or None,
+            dtype=given["dtype"],
+            estimate_error=given["estimate_error"],
+            shard_size=given["shard_size"],
+            overwrite=given["overwrite"],
+            licence=given["licence"],
+            progress=progress,
+            unused_options="error",
+        )
+    seconds = time.perf_counter() - start
+    rows = [
+        ("samples", str(info.num_samples)),
+        ("not solved", str(info.num_failed)),
+        ("grid", f"{shape_text(info.shape)} {info.location}s"),
+        ("fields", ", ".join(info.fields)),
+        ("seed, split", f"{info.seed}, {info.split}"),
+        ("digest of the samples", info.sha256[:16]),
+        ("time", seconds_text(seconds)),
+        ("size", f"{info.path.stat().st_size / 2**20:.1f} MiB"),
+    ]
+    print_table(f"{family.name}: {out}", ("", "data set"), rows)
+    print(f"wrote {out} and its card {out}.md")
+    return SUCCESS

@@ -1,0 +1,211 @@
+"""``pdesolve solve``: one problem."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from meshes.errors import InputError, require
+from pdesolve.command_line.main import FAILURE, SUCCESS
+from pdesolve.command_line.parsing import VerbParser, Words, existing_file, output_file
+from pdesolve.command_line.problems import (
+    add_family,
+    add_sample,
+    add_solver_parameters,
+    chosen_family,
+    chosen_problem,
+    sample_text,
+    shape_for,
+    start_solver,
+    write_run_file,
+)
+from pdesolve.command_line.tables import print_table, seconds_text, shape_text
+from pdesolve.problems.base import Problem
+from pdesolve.solution import Solution
+
+EXAMPLES = (
+    "solve darcy2d --shape 64 64 --seed 7 --out u.pvd --plot u.png",
+    "solve darcy2d --shape 64 64 -- -ksp_type cg -pc_type gamg -ksp_monitor",
+    "solve darcy2d --set kind=lognormal standard_deviation=0.5",
+    "solve darcy2d --backend fem --shape 16 16 --element RT --degree 1",
+    "solve darcy2d --mesh domain.msh --degree 2",
+    "solve darcy2d --seed 7 --accelerate best.ckpt",
+    "solve --config u.run.yaml --shape 128 128",
+)
+
+
+def _parser() -> VerbParser:
+    parser = VerbParser(
+        "solve",
+        "Draw one problem from a family and solve it with PETSc or Firedrake.",
+        EXAMPLES,
+        takes_petsc=True,
+    )
+    add_family(parser)
+    add_sample(parser)
+    parser.option("shape", int, "cells along each axis, or one number for all axes", many=True)
+    parser.option("mesh", str, "Gmsh file (.msh) in place of --shape; uses Firedrake")
+    parser.option(
+        "backend",
+        Literal["auto", "grid", "fem"],
+        "grid: finite volumes with PETSc; fem: finite elements with Firedrake; auto: grid "
+        "unless --mesh, --element or --degree is given",
+        "auto",
+    )
+    parser.option("element", str, "finite element: CG (default), or RT for the mixed form")
+    parser.option("degree", int, "degree of the finite element (default: 1)")
+    parser.option("accelerate", str, "checkpoint of a surrogate whose prediction starts the solver")
+    parser.option("out", str, "file for ParaView, ending in .pvd")
+    parser.option("plot", str, "picture file, ending in .png")
+    parser.option("check", bool, "whether a solve that did not converge is an error", True)
+    add_solver_parameters(parser)
+    return parser
+
+
+def run(words: Sequence[str]) -> int:
+    """Solve, print the table, write files."""
+    from pdesolve.solving import solve
+
+    given = _parser().parse(words)
+    backend = _backend(given)
+    out = output_file(given["out"], "--out", ".pvd")
+    plot = output_file(given["plot"], "--plot", ".png")
+    family = chosen_family(given, EXAMPLES[0])
+    problem = chosen_problem(given, family)
+    keywords: dict[str, Any] = {
+        "mesh": given["mesh"] or shape_for(given["shape"], family),
+        "backend": backend,
+        "element": "CG" if given["element"] is None else given["element"],
+        "degree": 1 if given["degree"] is None else given["degree"],
+        "check": given["check"],
+        "unused_options": "error",
+    }
+    surrogate = _surrogate(given, problem, keywords)
+    keywords["solver_parameters"] = start_solver(given)
+    title = sample_text(given, family)
+    if surrogate is None:
+        solution = solve(problem, **keywords)
+        _print_one(title, solution, given, keywords["mesh"])
+    else:
+        solution = _print_both(title, problem, keywords, surrogate, given)
+    if out is not None:
+        solution.save(out)
+        write_run_file(out, given)
+        print(f"wrote {out}")
+    if plot is not None:
+        solution.plot(plot)
+        print(f"wrote {plot}")
+    if not solution.result.converged:
+        print("pdesolve solve: the tolerance was not met", file=sys.stderr)
+        return FAILURE
+    return SUCCESS
+
+
+def _backend(given: Words) -> str:
+    """The backend, once everything that speaks for one has been compared."""
+    backend: str = given["backend"]
+    if given["mesh"] is not None:
+        existing_file(given["mesh"], "--mesh")
+        if given["shape"] is not None:
+            raise InputError("--shape and --mesh both give the mesh; leave one out")
+    for_fem = [name for name in ("mesh", "element", "degree") if given[name] is not None]
+    if for_fem and backend == "grid":
+        raise InputError(
+            f"--backend grid solves on boxes with finite volumes and takes no --{for_fem[0]}; "
+            "use --backend fem, or leave one of the two out"
+        )
+    return "fem" if for_fem else backend
+
+
+def _surrogate(given: Words, problem: Problem, keywords: dict[str, Any]) -> Any:
+    """The surrogate, checked against the problem."""
+    if given["accelerate"] is None:
+        return None
+    path = existing_file(given["accelerate"], "--accelerate")
+    if given["mesh"] is not None:
+        raise InputError("--accelerate predicts on grids; use --shape in place of --mesh")
+    require("torch", extra="neural")
+    surrogate = importlib.import_module("neural.surrogate").Surrogate.load(path)
+    surrogate.check(problem, problem.grid(keywords["mesh"]))
+    return surrogate
+
+
+def _mesh_text(solution: Solution, given: Words, mesh: str | tuple[int, ...]) -> str:
+    text = mesh if isinstance(mesh, str) else f"{shape_text(mesh)} cells"
+    if solution.backend == "fem":
+        text += f", {given['element'] or 'CG'} elements of degree {given['degree'] or 1}"
+    return text
+
+
+def _result_rows(solution: Solution) -> list[tuple[str, str]]:
+    result = solution.result
+    reason = result.reason if result.converged else f"{result.reason} (NOT converged)"
+    return [
+        ("unknowns", str(result.num_unknowns)),
+        ("method", result.solver),
+        ("stopped by", reason),
+        ("iterations", str(result.iterations)),
+        ("relative residual", f"{result.relative_residual:.2e}"),
+        ("asked for", f"{result.rtol:.0e}"),
+        *((f"{phase} time", seconds_text(value)) for phase, value in result.seconds.items()),
+    ]
+
+
+def _print_one(title: str, solution: Solution, given: Words, mesh: str | tuple[int, ...]) -> None:
+    total = sum(solution.result.seconds.values())
+    rows = [
+        ("backend", solution.backend),
+        ("mesh", _mesh_text(solution, given, mesh)),
+        *_result_rows(solution),
+        ("total time", seconds_text(total)),
+    ]
+    print_table(title, ("", "result"), rows)
+    for note in solution.result.notes:
+        print(f"note: {note}")
+
+
+def _print_both(
+    title: str, problem: Problem, keywords: dict[str, Any], surrogate: Any, given: Words
+) -> Solution:
+    """Solve without and with the prediction; give the second answer."""
+    from pdesolve.solving import solve
+
+    guess = importlib.import_module("neural.accelerate").initial_guess
+    mesh = keywords["mesh"]
+    grid = problem.grid(mesh)
+
+    guess(surrogate, problem, grid)  # the first of each also loads libraries and makes plans
+    solve(problem, **keywords)
+    start = time.perf_counter()
+    plain = solve(problem, **keywords)
+    plain_seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    prediction = guess(surrogate, problem, grid)
+    prediction_seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    solution = solve(problem, x0=prediction, **keywords)
+    with_seconds = time.perf_counter() - start + prediction_seconds
+
+    rows: list[tuple[str, str, str]] = [
+        ("backend", plain.backend, solution.backend),
+        ("mesh", _mesh_text(plain, given, mesh), _mesh_text(solution, given, mesh)),
+    ]
+    rows += [
+        (name, without, dict(_result_rows(solution)).get(name, ""))
+        for name, without in _result_rows(plain)
+    ]
+    rows += [
+        ("prediction time", "", seconds_text(prediction_seconds)),
+        ("total time", seconds_text(plain_seconds), seconds_text(with_seconds)),
+    ]
+    print_table(title, ("", "without", "with prediction"), rows)
+    print("Times are those of a second run of each; the first also loads libraries.")
+    one, other = plain.gather(), solution.gather()
+    difference = type(one)(one.mesh, other.values - one.values, one.names, one.location)
+    size = one.norm()
+    relative = difference.norm() / size if size > 0 else difference.norm()
+    print(f"Relative L2 difference of the two answers: {relative:.1e}")
+    return solution
