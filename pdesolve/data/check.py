@@ -17,6 +17,7 @@ from pdesolve.data.header import (
     verify_attributes,
     verify_columns,
     verify_complete,
+    verify_texts,
     verify_version,
 )
 from pdesolve.data.samples import sample_digest
@@ -124,6 +125,7 @@ def check_dataset(path: str | Path) -> CheckReport:
         steps: tuple[tuple[str, Callable[[], Any]], ...] = (
             ("schema version", lambda: verify_version(file, target)),
             ("written to the end", lambda: verify_complete(file, target)),
+            ("texts", lambda: verify_texts(file, target)),
             ("attributes", lambda: settings.update(verify_attributes(file, target))),
             ("arrays", lambda: verify_arrays(file, target, settings)),
             ("sample numbers", lambda: verify_columns(file, target, settings)),
@@ -187,7 +189,7 @@ def _check_values(file: Any, settings: dict[str, Any]) -> list[Check]:
         Check("sample digests", not bad_digests, _listed(bad_digests)),
         Check(
             "data set digest",
-            hashlib.sha256(stored.tobytes()).hexdigest() == own.attrs["sha256"],
+            hashlib.sha256(stored.tobytes()).digest() == own.attrs["sha256"].tobytes(),
         ),
         _check_residuals(columns, usable),
         Check("samples alike", True, _alike(stored)),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from meshes.errors import InputError
+from meshes.errors import InputError, PDESolveError
 from operators.failures import DataFileError
 from pdesolve.data.card import file_sha256, write_card
 from pdesolve.data.ranks import Ranks, on_first, together
@@ -42,6 +42,8 @@ def run(
     progress: Progress | None,
 ) -> DatasetInfo:
     """Solve what is missing, merge, clean up (collective)."""
+    if on_first(ranks, lambda: _is_finished(folder)):
+        return on_first(ranks, lambda: read_info(folder.out))
     todo = on_first(ranks, lambda: _prepare(folder, overwrite=overwrite))
     mine = todo[ranks.rank :: ranks.size]
     together(ranks, lambda: _work(family, way, folder, mine, ranks, progress))
@@ -55,12 +57,28 @@ def run(
     return info
 
 
+def _is_finished(folder: ShardFolder) -> bool:
+    """Whether this very run was killed when nothing but tidying was left; tidies."""
+    if not folder.finished_path.exists():
+        return False
+    shutil.rmtree(folder.finished_path)
+    return _holds_the_same(folder) and not folder.path.exists()
+
+
+def _holds_the_same(folder: ShardFolder) -> bool:
+    try:
+        return read_info(folder.out).fingerprint == folder.settings.fingerprint
+    except PDESolveError:
+        return False
+
+
 def _prepare(folder: ShardFolder, *, overwrite: bool) -> list[int]:
     """Shards that are not there yet, after all refusals."""
     out = folder.out
     if out.exists() and not overwrite and not folder.path.exists():
+        same = " and holds this very data set" if _holds_the_same(folder) else ""
         raise InputError(
-            f"'{out}' exists; pass overwrite=True (--overwrite) or choose another name"
+            f"'{out}' exists{same}; pass overwrite=True (--overwrite) or choose another name"
         )
     check_disk_space(folder)
     folder.prepare()

@@ -20,6 +20,7 @@ from pdesolve.data.schema import (
     SCHEMA_VERSION,
     attributes_digest,
     fingerprint,
+    text_digest,
 )
 
 _AGAIN = "Generate it again or restore a copy"
@@ -63,11 +64,14 @@ def verify_version(file: Any, path: Path) -> None:
             f"'{path}' has no group '{GROUP}': pdesolve generate did not write it. Its groups: "
             f"{', '.join(file) or 'none'}"
         )
-    version = file[GROUP].attrs.get("schema_version")
-    if version is None:
+    attributes = file[GROUP].attrs
+    if "schema_version" not in attributes:
         raise DataFileError(f"'{path}' does not state its schema version. {_AGAIN}")
-    if not isinstance(version, int | np.integer) or version < 1:
-        raise DataFileError(f"'{path}' states the unknown schema version {version!r}")
+    if attributes.get_id("schema_version").dtype.kind != "i":
+        raise DataFileError(f"'{path}' states an unknown schema version, which is no integer")
+    version = int(attributes["schema_version"])
+    if version < 1:
+        raise DataFileError(f"'{path}' states the unknown schema version {version}")
     if version > SCHEMA_VERSION:
         raise DataFileError(
             f"'{path}' has schema version {version}; this pdesolve reads up to {SCHEMA_VERSION}. "
@@ -83,10 +87,18 @@ def verify_complete(file: Any, path: Path) -> None:
         )
 
 
-def verify_attributes(file: Any, path: Path) -> dict[str, Any]:
-    """Check the attributes' digests; the settings."""
+def verify_texts(file: Any, path: Path) -> None:
+    """Check the bytes of the attributes' texts, before any is read."""
     attributes = file[GROUP].attrs
-    if attributes.get("attributes_sha256") != attributes_digest(file):
+    found = text_digest(path, attributes["text_blocks"])
+    if found != attributes["text_sha256"].tobytes():
+        raise DataFileError(f"'{path}' is damaged: texts do not fit their digest. {_AGAIN}")
+
+
+def verify_attributes(file: Any, path: Path) -> dict[str, Any]:
+    """Check the attributes' digest; the settings."""
+    attributes = file[GROUP].attrs
+    if attributes["attributes_sha256"].tobytes().hex() != attributes_digest(file):
         raise DataFileError(
             f"'{path}' is damaged: its attributes do not fit their digest. {_AGAIN}"
         )
@@ -174,6 +186,7 @@ def verify_layout(file: Any, path: Path) -> dict[str, Any]:
     try:
         verify_version(file, path)
         verify_complete(file, path)
+        verify_texts(file, path)
         settings = verify_attributes(file, path)
         verify_arrays(file, path, settings)
         verify_columns(file, path, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -17,6 +18,8 @@ from pdesolve.data.schema import (
     SCHEMA_VERSION,
     STATISTICS,
     attributes_digest,
+    find_text_blocks,
+    text_digest,
     to_json,
 )
 from pdesolve.data.settings import GenerationSettings
@@ -116,13 +119,33 @@ def create_layout(file: Any, settings: GenerationSettings) -> None:
     _column(own, DIGEST, (count, 32), "uint8", 0)
     own.create_group("statistics")
 
+    for name in (*settings.inputs, *settings.outputs):
+        _array(own["statistics"], name, np.full(len(STATISTICS), np.nan))
+    own.attrs["sha256"] = np.zeros(32, dtype=np.uint8)
+    seal_texts(file)
 
-def finish_layout(file: Any, statistics: dict[str, Any], sha256: str) -> None:
-    """Write what is known at the end, the mark ``complete`` last of all."""
+
+def seal_texts(file: Any) -> None:
+    """Note where the texts of attributes lie, and their digest; no text may come later."""
+    file.flush()
+    path = Path(file.filename)
+    blocks = find_text_blocks(path, file.id.get_filesize())
+    file[GROUP].attrs["text_blocks"] = blocks
+    file[GROUP].attrs["text_sha256"] = np.frombuffer(text_digest(path, blocks), dtype=np.uint8)
+
+
+def seal_attributes(file: Any) -> None:
+    """Note the digest of all attributes, and last of all that the file is complete."""
+    digest = bytes.fromhex(attributes_digest(file))
+    file[GROUP].attrs["attributes_sha256"] = np.frombuffer(digest, dtype=np.uint8)
+    file.flush()
+    file[GROUP].attrs["complete"] = True
+
+
+def finish_layout(file: Any, statistics: dict[str, Any], sha256: bytes) -> None:
+    """Write what is known at the end."""
     own = file[GROUP]
     for name, values in statistics.items():
-        _array(own["statistics"], name, values, meaning=_texts(STATISTICS))
-    own.attrs["sha256"] = sha256
-    own.attrs["attributes_sha256"] = attributes_digest(file)
-    file.flush()
-    own.attrs["complete"] = True
+        own["statistics"][name][:] = values
+    own.attrs["sha256"] = np.frombuffer(sha256, dtype=np.uint8)
+    seal_attributes(file)

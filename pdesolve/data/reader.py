@@ -21,15 +21,24 @@ from pdesolve.data.schema import FIELDS, GROUP, PER_SAMPLE, STATISTICS, USABLE, 
 IntArray = npt.NDArray[np.int64]
 
 
+def read_column(file: Any, path: Path, name: str) -> npt.NDArray[Any]:
+    """A small array, whole, its checksums verified."""
+    try:
+        values: npt.NDArray[Any] = file[name][:]
+    except (OSError, RuntimeError) as error:
+        raise DataFileError(f"'{path}' is damaged: '{name}' cannot be read ({error})") from error
+    return values
+
+
 def info_of(file: Any, path: Path) -> DatasetInfo:
     """What an open file says about itself, after checking that it can be believed."""
     settings = verify_layout(file, path)
     group = file[GROUP]
-    status = group["status"][:]
-    statistics = {
-        name: dict(zip(STATISTICS, map(float, values[:]), strict=True))
-        for name, values in group["statistics"].items()
-    }
+    status = read_column(file, path, f"{GROUP}/status")
+    statistics = {}
+    for name in (*settings["inputs"], *settings["outputs"]):
+        numbers = read_column(file, path, f"{GROUP}/statistics/{name}")
+        statistics[name] = dict(zip(STATISTICS, map(float, numbers), strict=True))
     return DatasetInfo(
         path=path,
         family=settings["family"]["name"],
@@ -47,7 +56,7 @@ def info_of(file: Any, path: Path) -> DatasetInfo:
         num_failed=int(np.count_nonzero(~np.isin(status, USABLE))),
         dtype=settings["dtype"],
         scalars=tuple(settings["scalars"]),
-        sha256=str(group.attrs["sha256"]),
+        sha256=group.attrs["sha256"].tobytes().hex(),
         fingerprint=str(group.attrs["fingerprint"]),
         settings=settings,
         versions=settings["versions"],
@@ -116,12 +125,14 @@ class DatasetReader:
         self.path = Path(path)
         self._file: Any = None
         self._owner = -1
-        file = self._handle()
-        self.info = info_of(file, self.path)
-        self._status: npt.NDArray[np.int8] = file[GROUP]["status"][:]
+        try:
+            self.info = info_of(self._handle(), self.path)
+            self._status: npt.NDArray[np.int8] = self._column(GROUP, "status")
+        finally:
+            # a file that stays open would be what the next reader of that path gets to see
+            self.close()
         usable = np.isin(self._status, USABLE)
         self.valid_indices: IntArray = np.flatnonzero(usable).astype(np.int64)
-        self.close()
         if not usable.all():
             failed = np.flatnonzero(~usable)
             listed = ", ".join(map(str, failed[:10])) + (", ..." if len(failed) > 10 else "")
@@ -217,7 +228,7 @@ class DatasetReader:
         group = self._handle()[FIELDS]
         # one read for each run of consecutive samples
         starts = np.flatnonzero(np.diff(wanted, prepend=-2) != 1)
-        stops = np.append(starts[1:], len(wanted))
+        stops = np.append(starts, len(wanted))[1:]
         for channel, name in enumerate(names):
             for start, stop in zip(starts, stops, strict=True):
                 first, last = int(wanted[start]), int(wanted[stop - 1]) + 1
@@ -228,7 +239,8 @@ class DatasetReader:
                         f"'{self.path}' is damaged: field '{name}' of samples {first} to "
                         f"{last - 1} cannot be read ({error}). Generate it again or restore a copy"
                     ) from error
-            bad = ~np.isfinite(values[:, channel].reshape(len(wanted), -1)).all(axis=1)
+            axes = tuple(range(1, values.ndim - 1))
+            bad = ~np.isfinite(values[:, channel]).all(axis=axes)
             if bad.any():
                 raise DataFileError(
                     f"'{self.path}': field '{name}' of sample {wanted[bad][0]} is not finite"
@@ -236,13 +248,7 @@ class DatasetReader:
         return values
 
     def _column(self, group: str, name: str) -> npt.NDArray[Any]:
-        try:
-            column: npt.NDArray[Any] = self._handle()[group][name][:]
-        except (OSError, RuntimeError) as error:
-            raise DataFileError(
-                f"'{self.path}' is damaged: '{group}/{name}' cannot be read ({error})"
-            ) from error
-        return column
+        return read_column(self._handle(), self.path, f"{group}/{name}")
 
     def _handle(self) -> Any:
         """The file as opened by this process."""

@@ -13,8 +13,9 @@ The layout is that of The Well (Ohana et al. 2024), with one group ``pdesolve`` 
         statistics/      one array (4,) for each field: minimum, maximum, mean, deviation
 
 A steady problem is a trajectory of one step. Every array is chunked with Fletcher-32
-checksums; the values of all attributes are covered by ``@attributes_sha256``;
-``@complete`` is written last.
+checksums; HDF5 checks its own metadata but for the texts of attributes, which
+``@text_blocks`` and ``@text_sha256`` cover; ``@attributes_sha256`` covers the values of
+all attributes; ``@complete`` is written last.
 
 References
 ----------
@@ -64,6 +65,8 @@ PER_SAMPLE: dict[str, tuple[str, float]] = {
 """Arrays (num_samples,) of the group ``pdesolve``: type and fill value."""
 
 DIGEST = "sample_sha256"
+SEALS = ("attributes_sha256", "text_blocks", "text_sha256", "complete")
+"""Attributes of the group ``pdesolve`` that vouch for the others."""
 
 
 @dataclass(frozen=True)
@@ -177,19 +180,51 @@ def fingerprint(settings: Mapping[str, Any]) -> str:
 def attributes_digest(file: Any) -> str:
     """SHA-256 over the names and values of all attributes of an open HDF5 file.
 
-    HDF5 keeps no checksum of texts in attributes; this one stands for it. The two
-    attributes written after it, the digest itself and ``complete``, are left out.
+    Left out are those of :data:`SEALS`, which are written after it.
     """
     entries: list[tuple[str, str, object]] = []
 
     def collect(name: str, item: Any) -> None:
         for key, value in item.attrs.items():
-            if name == GROUP and key in ("attributes_sha256", "complete"):
-                continue
-            entries.append((name, key, value))
+            if name != GROUP or key not in SEALS:
+                entries.append((name, key, value))
 
     collect("", file)
     file.visititems(collect)
-    return hashlib.sha256(
-        to_json(sorted(entries, key=lambda entry: entry[:2])).encode()
-    ).hexdigest()
+    entries.sort(key=lambda entry: entry[:2])
+    return hashlib.sha256(to_json(entries).encode()).hexdigest()
+
+
+def find_text_blocks(path: Path, stop: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Place and size of the blocks in which HDF5 keeps texts of attributes, ``(n, 2)``.
+
+    They are the only metadata for which HDF5 has no checksums, and a damaged one can make
+    it read out of bounds. So their bytes are compared before any text is read.
+
+    Parameters
+    ----------
+    path
+        The file.
+    stop
+        Where to stop looking, in bytes.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(stop)
+    blocks, place = [], head.find(b"GCOL")
+    while place >= 0:
+        # signature (4), version and padding (4), size of the block (8)
+        size = int.from_bytes(head[place + 8 : place + 16], "little")
+        if 16 <= size <= len(head) - place:
+            blocks.append((place, size))
+        place = head.find(b"GCOL", place + max(size, 4))
+    return np.array(blocks, dtype=np.int64).reshape(-1, 2)
+
+
+def text_digest(path: Path, blocks: np.ndarray[Any, np.dtype[np.int64]]) -> bytes:
+    """SHA-256 over the bytes of these blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        for place, size in blocks.tolist():
+            stream.seek(place)
+            digest.update(stream.read(size))
+    return digest.digest()

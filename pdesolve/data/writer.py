@@ -41,9 +41,10 @@ class FieldStatistics:
         self.minimum = min(self.minimum, float(values.min()))
         self.maximum = max(self.maximum, float(values.max()))
         size = values.shape[1]
-        means = values.mean(axis=1)
-        deviations = values - means[:, None]
-        squares = np.einsum("ij,ij->i", deviations, deviations)
+        with np.errstate(invalid="ignore"):  # of values that are not finite the check will tell
+            means = values.mean(axis=1)
+            deviations = values - means[:, None]
+            squares = np.einsum("ij,ij->i", deviations, deviations)
         for mean, square in zip(means.tolist(), squares.tolist(), strict=True):
             total = self.count + size
             shift = mean - self.mean
@@ -91,7 +92,7 @@ def merge(folder: ShardFolder) -> Path:
                 statistics[name].add(values if usable.all() else values[usable])
             digest.update(arrays[DIGEST].tobytes())
         numbers = {name: found.values() for name, found in statistics.items()}
-        finish_layout(file, numbers, digest.hexdigest())
+        finish_layout(file, numbers, digest.digest())
     return target
 
 
