@@ -1,0 +1,121 @@
+"""``pdesolve predict``: one prediction, marked as what it is."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from meshes.errors import require
+from meshes.field import Field
+from meshes.structured import StructuredGrid
+from pdesolve.command_line.main import SUCCESS
+from pdesolve.command_line.parsing import VerbParser, existing_file, output_file, required
+from pdesolve.command_line.problems import (
+    add_family,
+    add_sample,
+    chosen_family,
+    chosen_problem,
+    sample_text,
+    shape_for,
+    write_run_file,
+)
+from pdesolve.command_line.tables import print_table, seconds_text, shape_text
+from pdesolve.problems.base import Problem
+
+EXAMPLES = (
+    "predict best.ckpt darcy2d --seed 7 --out p.pvd --plot p.png",
+    "predict best.ckpt darcy2d --seed 7 --shape 85 85",
+)
+
+
+def _parser() -> VerbParser:
+    parser = VerbParser(
+        "predict",
+        "Draw one problem from a family and predict its solution with a trained surrogate.\n"
+        "The answer is approximate; the table says how well it fulfils the discrete equations.",
+        EXAMPLES,
+    )
+    parser.positional("checkpoint", "checkpoint of a surrogate (.ckpt)")
+    add_family(parser)
+    add_sample(parser)
+    parser.option("shape", int, "cells along each axis (default: as trained)", many=True)
+    parser.option("out", str, "file for ParaView, ending in .pvd")
+    parser.option("plot", str, "picture file, ending in .png")
+    parser.option(
+        "strict", bool, "whether inputs outside the range of the training data are an error", False
+    )
+    return parser
+
+
+def run(words: Sequence[str]) -> int:
+    """Predict, print what is known about the error, write files."""
+    given = _parser().parse(words)
+    checkpoint = existing_file(required(given, "checkpoint", EXAMPLES[0]), "predict")
+    out = output_file(given["out"], "--out", ".pvd")
+    plot = output_file(given["plot"], "--plot", ".png")
+    family = chosen_family(given, EXAMPLES[0])
+    problem = chosen_problem(given, family)
+    require("torch", extra="neural")
+    surrogate: Any = importlib.import_module("neural.surrogate").Surrogate.load(checkpoint)
+    trained = list(surrogate.metadata["shape"]) if given["shape"] is None else None
+    if trained is not None and len(trained) != family.dimension:
+        trained = None
+    grid = problem.grid(shape_for(given["shape"] or trained, family))
+    inputs = surrogate.check(problem, grid, strict=given["strict"])
+    start = time.perf_counter()
+    prediction = Field(grid, surrogate.predict_batch(inputs.values[None])[0], surrogate.outputs)
+    seconds = time.perf_counter() - start
+
+    title = f"APPROXIMATE prediction: {sample_text(given, family)}"
+    rows = [
+        ("surrogate", checkpoint.name),
+        ("grid", f"{shape_text(grid.shape)} cells"),
+        ("prediction time", seconds_text(seconds)),
+        *_error_rows(problem, grid, prediction),
+    ]
+    print_table(title, ("", "prediction"), rows)
+    _write(inputs, prediction, out, plot, title, family.units)
+    if out is not None:
+        write_run_file(out, given)
+    return SUCCESS
+
+
+def _error_rows(problem: Problem, grid: StructuredGrid, prediction: Field) -> list[tuple[str, str]]:
+    """What the discrete equations say about the error."""
+    if "grid" not in problem.backends or problem.unknown not in prediction.names:
+        return [("error", "not known: the family has no equations on grids")]
+    from pdesolve.grid.error_bounds import error_bounds
+
+    system = problem.discretize(grid)
+    bounds = error_bounds(system, problem.boundary_conditions, prediction[problem.unknown])
+    rows = [("residual |b - A u| / |b|", f"{bounds.relative_residual:.2e}")]
+    if math.isfinite(bounds.upper):
+        interval = f"{100 * bounds.lower:.2g} % to {100 * bounds.upper:.2g} %"
+        rows.append(("error in the energy norm", interval))
+    return rows
+
+
+def _write(
+    inputs: Field,
+    prediction: Field,
+    out: Any,
+    plot: Any,
+    title: str,
+    units: Mapping[str, str],
+) -> None:
+    """Files in which the prediction is called approximate."""
+    if out is not None:
+        from pdesolve.output.paraview import write_grid
+
+        fields = {f"{name}_approximate": prediction.select([name]) for name in prediction.names}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_grid(out, {**fields, **{name: inputs.select([name]) for name in inputs.names}})
+        print(f"wrote {out}")
+    if plot is not None:
+        from pdesolve.output.plotting import plot_fields
+
+        plot_fields([inputs, prediction], plot, title=title, units=units)
+        print(f"wrote {plot}")
