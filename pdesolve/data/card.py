@@ -134,13 +134,16 @@ def card_text(info: DatasetInfo, sha256: str | None = None) -> str:
 def reproduction_command(info: DatasetInfo) -> str:
     """The command that makes the file again."""
     strategy = info.settings["strategy"]
+    options = info.settings["family"].get("given_options", {})
     words = [
-        f"pdesolve generate {info.family}",
+        f"pdesolve generate {info.family}"
+        + "".join(f" --set {name}={value}" for name, value in options.items()),
         f"--num-samples {info.num_samples}",
         "--shape " + " ".join(map(str, info.shape)),
         f"--seed {info.seed} --split {info.split}",
         f"--backend {strategy.get('backend', 'grid')} --rtol {strategy.get('tolerance')}",
     ]
+    words += [f"--{name} {value}" for name, value in _elements(strategy).items()]
     if info.dtype != "float64":
         words.append(f"--dtype {info.dtype}")
     words.append(f"--out {info.path.name}")
@@ -153,6 +156,11 @@ def reproduction_command(info: DatasetInfo) -> str:
         ]
         words.append("-- " + " ".join(flags))
     return " ".join(words)
+
+
+def _elements(strategy: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = strategy.get("discretization") or {}
+    return {name: value for name, value in found.items() if name in ("element", "degree")}
 
 
 def _parameter_rows(parameters: Mapping[str, Any]) -> list[str]:

@@ -258,9 +258,17 @@ def _describe(family: Any) -> dict[str, Any]:
     """The family's own words, and its options where it is a dataclass."""
     from dataclasses import fields, is_dataclass
 
+    from pdesolve.problems.registry import FAMILIES, get_family
+
     described = {"name": family.name, **family.describe()}
     if is_dataclass(family):
-        described["options"] = {item.name: getattr(family, item.name) for item in fields(family)}
+        options = {item.name: getattr(family, item.name) for item in fields(family)}
+        described["options"] = options
+        if family.name in FAMILIES:
+            usual = get_family(family.name)
+            described["given_options"] = {
+                name: value for name, value in options.items() if value != getattr(usual, name)
+            }
     return described
 
 

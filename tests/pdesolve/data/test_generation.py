@@ -269,6 +269,17 @@ def test_card_says_what_a_person_needs(make):
     assert hashlib.sha256(info.path.read_bytes()).hexdigest() in card
 
 
+def test_command_of_the_card_names_what_differs_from_the_defaults(tmp_path):
+    family = get_family("darcy2d", above=4.0)
+    info = generate(
+        family, 2, shape=8, out=tmp_path / "set.h5", solver_parameters={"pc_type": "icc"}
+    )
+    assert (
+        "pdesolve generate darcy2d --set above=4.0 --num-samples 2 --shape 8 8 --seed 0 "
+        "--split train --backend grid --rtol 1e-08 --out set.h5 -- -pc_type icc\n"
+    ) in read_card(info.path)
+
+
 @pytest.mark.firedrake
 def test_finite_elements(tmp_path):
     info = generate(
