@@ -306,6 +306,25 @@ class TestResuming:
         build(cache, third, Path("python"))
         assert third.logs == []
 
+    def test_wheels_are_kept_and_left_overs_removed(self, tool: dict[str, ModuleType]) -> None:
+        cache, versions = tool["cache"].BuildCache(), tool["versions"]
+        cache.prepare()
+        for name, version in (
+            ("petsc4py", versions.PETSC),
+            ("mpi4py", versions.MPI4PY),
+            ("h5py", versions.H5PY),
+            ("libsupermesh", versions.LIBSUPERMESH),
+            ("firedrake", versions.FIREDRAKE),
+        ):
+            (cache.wheels / f"{name}-{version}-cp311-cp311-linux_x86_64.whl").touch()
+        (cache.folder / "unfinished-abc").mkdir()
+        petsc = tool["petsc"].Petsc(cache.petsc, "", compiler="", hdf5=Path("/hdf5"))
+        steps = Recorder()
+        wheels = tool["wheels"].WheelBuilder(cache, steps, Path("python"), petsc).all()
+        assert len(wheels) == 5
+        assert steps.logs == []
+        assert not (cache.folder / "unfinished-abc").exists()
+
     def test_a_full_disk_is_noticed_first(
         self, tool: dict[str, ModuleType], tmp_path: Path
     ) -> None:
