@@ -147,12 +147,11 @@ def reproduction_command(info: DatasetInfo) -> str:
     if info.dtype != "float64":
         words.append(f"--dtype {info.dtype}")
     words.append(f"--out {info.path.name}")
-    given = strategy.get("given_parameters") or {}
+    given = dict(strategy.get("given_parameters") or {})
+    given.pop("ksp_rtol", None)  # said by --rtol
     if given:
         flags = [
-            f"-{name}" + ("" if value is None else f" {value}")
-            for name, value in given.items()
-            if name != "ksp_rtol"
+            f"-{name}" + ("" if value is None else f" {value}") for name, value in given.items()
         ]
         words.append("-- " + " ".join(flags))
     return " ".join(words)

@@ -260,14 +260,15 @@ def _describe(family: Any) -> dict[str, Any]:
 
     from pdesolve.problems.registry import FAMILIES, get_family
 
-    described = {"name": family.name, **family.describe()}
+    name = str(family.name)
+    described = {"name": name, **family.describe()}
     if is_dataclass(family):
         options = {item.name: getattr(family, item.name) for item in fields(family)}
         described["options"] = options
-        if family.name in FAMILIES:
-            usual = get_family(family.name)
+        if name in FAMILIES:
+            usual = get_family(name)
             described["given_options"] = {
-                name: value for name, value in options.items() if value != getattr(usual, name)
+                key: value for key, value in options.items() if value != getattr(usual, key)
             }
     return described
 

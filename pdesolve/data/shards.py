@@ -152,18 +152,17 @@ class ShardFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         note = self.path / "settings.json"
         wanted = {"settings": self.settings.to_dict(), "shard_size": self.shard_size}
-        if not note.exists():
-            if any(self.path.glob("shard-*.bin")):
-                raise InputError(
-                    f"'{self.path}' holds shards without settings.json; remove the folder"
-                )
+        if not any(self.path.glob("shard-*.bin")):
             write_safely(note, lambda stream: stream.write(to_json(wanted).encode()))
             synchronize_folder(self.path)
             return
         try:
             begun = json.loads(note.read_text())
-        except ValueError as error:
-            raise InputError(f"'{note}' cannot be read ({error}); remove '{self.path}'") from error
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"'{self.path}' holds shards, but its settings.json cannot be read ({error}); "
+                "remove the folder"
+            ) from error
         if begun != wanted:
             lines = "\n  ".join(differences(begun, wanted))
             raise InputError(

@@ -168,6 +168,17 @@ def test_parts_of_other_settings_are_refused_with_both_shown(make, tmp_path):
     assert info.path.read_bytes() == make("whole.h5").path.read_bytes()
 
 
+def test_a_run_that_finished_no_shard_does_not_stand_in_the_way(make, tmp_path):
+    with pytest.raises(RuntimeError, match="a strategy broke"):
+        make(strategy=raising(0))
+    assert make(seed=1).seed == 1
+    with pytest.raises(RuntimeError, match="a strategy broke"):
+        make("other.h5", strategy=raising(5), shard_size=2)
+    (tmp_path / "other.h5.parts" / "settings.json").unlink()
+    with pytest.raises(InputError, match=r"settings.json cannot be read .* remove the folder"):
+        make("other.h5", shard_size=2)
+
+
 def test_a_damaged_shard_is_solved_again(make, tmp_path):
     with pytest.raises(RuntimeError):
         make(strategy=raising(5), shard_size=2)
@@ -271,6 +282,8 @@ def test_card_says_what_a_person_needs(make):
 
 def test_command_of_the_card_names_what_differs_from_the_defaults(tmp_path):
     family = get_family("darcy2d", above=4.0)
+    plain = generate("darcy2d", 2, shape=8, out=tmp_path / "plain.h5")
+    assert "--rtol 1e-08 --out plain.h5\n" in read_card(plain.path)
     info = generate(
         family, 2, shape=8, out=tmp_path / "set.h5", solver_parameters={"pc_type": "icc"}
     )
