@@ -416,3 +416,18 @@ def test_make_help_lists_every_target() -> None:
     )
     listed = {line.split()[0] for line in answer.stdout.splitlines()}
     assert {"install", "demo", "test", "bench", "lint", "docs", "clean", "help"} <= listed
+
+
+@pytest.mark.parametrize(
+    ("listing", "offered"),
+    [
+        ("Available versions: {0}+cpu, {0}, 2.1.0", True),
+        ("Available versions: {0}, 2.1.0+cpu", False),
+        ("", False),
+    ],
+)
+def test_cpu_build_of_torch_is_recognised(
+    tool: dict[str, ModuleType], listing: str, offered: bool
+) -> None:
+    text = listing.format(tool["versions"].TORCH)
+    assert tool["environment"].offers_cpu_torch(text) is offered

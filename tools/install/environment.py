@@ -22,6 +22,22 @@ if not h5py.get_config().mpi:
 """
 
 
+def offers_cpu_torch(listing: str) -> bool:
+    """Whether pip's configuration already leads to a build of torch for processors alone.
+
+    Parameters
+    ----------
+    listing
+        Output of ``pip index versions torch``.
+
+    Examples
+    --------
+    >>> offers_cpu_torch("Available versions: 2.13.0+cpu, 2.12.0")
+    True
+    """
+    return f"{versions.TORCH}+cpu" in listing.replace(",", " ").split()
+
+
 class Environment:
     """Create and fill ``.venv``.
 
@@ -110,7 +126,21 @@ class Environment:
 
     def install_torch(self) -> None:
         with self.steps.step(f"torch {versions.TORCH} (CPU)"):
-            self.pip(f"torch=={versions.TORCH}", versions.SETUPTOOLS, log="torch")
+            index: list[str] = []
+            if not offers_cpu_torch(self._index_versions("torch")):
+                index = ["--extra-index-url", versions.TORCH_CPU_INDEX]
+            self.pip(*index, f"torch=={versions.TORCH}", versions.SETUPTOOLS, log="torch")
+
+    def _index_versions(self, name: str) -> str:
+        """What pip says of the releases that it can reach."""
+        answer = subprocess.run(
+            [self.python, "-m", "pip", "index", "versions", name],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=clean_environment(),
+        )
+        return answer.stdout
 
     def install_firedrake(self, wheels: Sequence[Path]) -> None:
         with self.steps.step(f"Firedrake {versions.FIREDRAKE} with petsc4py, mpi4py and h5py"):

@@ -13,6 +13,9 @@ H5PY = "3.16.0"
 NUMPY = "2.4.6"
 # The CPU wheel: a looser requirement resolves to several gigabytes of CUDA packages.
 TORCH = "2.13.0"
+# The build on PyPI for x86-64 brings several gigabytes of CUDA; PyTorch's own index has one
+# for processors alone. Asked only where pip's configuration does not offer that build.
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 # From 77 on it reads the licence field of pyproject.toml; Firedrake asks for no newer one.
 SETUPTOOLS = "setuptools>=77,<81"
