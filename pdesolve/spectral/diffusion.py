@@ -50,7 +50,8 @@ class SpectralDiffusion(LinearOperator):
         result: FloatArray = np.fft.irfftn(divergence, s=shape, axes=axes)
         return result
 
-    _apply_transpose = _apply
+    def _apply_transpose(self, y: FloatArray) -> FloatArray:
+        return self._apply(y)
 
     def to_csr(self) -> csr_array:
         """Dense matrix, for small grids only."""
