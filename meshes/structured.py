@@ -184,9 +184,7 @@ class StructuredGrid:
     def with_shape(self, shape: Sequence[int] | int) -> StructuredGrid:
         """The same box with another number of values."""
         sizes = (
-            tuple(shape)
-            if isinstance(shape, Sequence | np.ndarray)
-            else (shape,) * self.dimension
+            tuple(shape) if isinstance(shape, Sequence | np.ndarray) else (shape,) * self.dimension
         )
         if len(sizes) != self.dimension:
             raise InputError(f"shape={shape!r} must have {self.dimension} entries")

@@ -175,7 +175,9 @@ def _choose(problem: Problem, mesh: Any, backend: str, element: tuple[str, int])
 
 def _as_grid(problem: Problem, mesh: Any) -> StructuredGrid:
     if not isinstance(mesh, StructuredGrid):
-        return problem.grid(int(mesh) if isinstance(mesh, numbers.Integral) else tuple(mesh))
+        if isinstance(mesh, numbers.Integral) and not isinstance(mesh, bool):
+            mesh = int(mesh)
+        return problem.grid(mesh if isinstance(mesh, int) else tuple(mesh))
     if mesh.dimension != problem.dimension:
         raise InputError(f"the problem is {problem.dimension}D, the grid {mesh.dimension}D")
     return mesh

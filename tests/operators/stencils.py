@@ -28,6 +28,7 @@ CASES = {
     "2d-box-periodic-in-y": ((8, 7), (False, True), BOX_2D),
     "2d-box-periodic": ((8, 7), True, BOX_2D),
     "2d-one-sided": ((9, 8), (True, False), UPWIND_2D),
+    "2d-thin": ((12, 2), False, STAR_2D),
     "3d": ((5, 6, 7), False, STAR_3D),
     "3d-periodic": ((5, 6, 7), (True, False, True), STAR_3D),
     "3d-box": ((4, 6, 5), (False, True, False), BOX_3D),

@@ -92,7 +92,8 @@ def test_reused_solver_gives_the_answers_of_fresh_ones():
 def test_reuse_across_null_spaces_and_after_destroy():
     grid = StructuredGrid((16, 16))
     kept = new_solver(grid)
-    for problem in (PROBLEM, BALANCED, PROBLEM):
+    assert kept.solve(BALANCED.discretize(grid))[1].converged
+    for problem in (PROBLEM, BALANCED, PROBLEM, BALANCED):
         vector, result = kept.solve(problem.discretize(grid))
         assert result.converged
         alone = solve(problem, mesh=grid).field.values[0]
@@ -119,6 +120,14 @@ def test_exact_initial_guess_needs_no_iteration():
     assert helped.result.residual_norms[0] == pytest.approx(
         1e-4 * plain.result.residual_norms[0], rel=1e-4
     )
+
+
+def test_the_answer_has_mean_zero_whatever_the_guess():
+    shifted = Field(BALANCED.grid(16), np.full((16, 16), 5.0), ("pressure",))
+    values = solve(BALANCED, mesh=16, x0=shifted).field.values
+    assert abs(values.mean()) < 1e-12
+    plain = solve(BALANCED, mesh=16).field.values
+    np.testing.assert_allclose(values, plain, rtol=0, atol=1e-6 * np.abs(plain).max())
 
 
 def test_initial_guess_on_another_grid_is_interpolated():
