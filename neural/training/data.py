@@ -95,13 +95,13 @@ class PDEDataModule(lightning.LightningDataModule):
             for name, given in zip(SPLITS, (train, validation, test), strict=True)
         }
         self.fractions = _checked_fractions(fractions)
+        if self.fractions and not self.paths["train"]:
+            raise InputError("fractions split the training files, but train is missing")
         if self.fractions and (self.paths["validation"] or self.paths["test"]):
             raise InputError(
                 "fractions and validation or test files are given; fractions split the training "
                 "files, so give one or the other"
             )
-        if self.fractions and not self.paths["train"]:
-            raise InputError("fractions split the training files, but train is missing")
         if not any(self.paths.values()):
             raise InputError("no data file; give train, validation or test")
         if augment not in AUGMENTATIONS:

@@ -130,4 +130,5 @@ def relative_l2(prediction: Tensor, target: Tensor, *, what: str = "target") -> 
             "defined there; leave these samples out"
         )
     errors: Tensor = (prediction - target).flatten(1).norm(dim=1)
-    return errors / norms
+    ratios: Tensor = errors / norms
+    return ratios

@@ -1,0 +1,70 @@
+"""The problems behind the samples of a data set."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from meshes.structured import FloatArray, StructuredGrid
+from pdesolve.problems.base import Problem
+from pdesolve.problems.boundary import Dirichlet
+from pdesolve.problems.registry import FAMILIES, get_family
+from pdesolve.random_streams import sample_generator
+
+
+def problems_of(
+    info: Any,
+    indices: Sequence[int] | npt.NDArray[np.int64],
+    inputs: FloatArray,
+    grid: StructuredGrid,
+) -> tuple[list[Problem], str]:
+    """Draw the problems of samples again, from family, seed, split and number.
+
+    Parameters
+    ----------
+    info
+        Of the data set.
+    indices
+        Sample numbers.
+    inputs
+        Their input fields, shape ``(n, channel, *shape)``, for comparison.
+    grid
+        Where these are.
+
+    Returns
+    -------
+    problems, remark
+        All problems; or none, with the reason.
+    """  # fmt: skip
+    if info.family not in FAMILIES or info.seed is None:
+        return [], f"the problems of family '{info.family}' cannot be drawn again"
+    family = get_family(info.family)
+    problems = []
+    for row, number in enumerate(indices):
+        generator = sample_generator(info.seed, info.split, int(number))
+        problem = family.problem(family.sample(generator))
+        drawn = problem.input_fields(grid).values
+        if drawn.shape != inputs[row].shape or not np.allclose(drawn, inputs[row], rtol=1e-5):
+            return [], (
+                f"the file was made with other options of family '{info.family}' than its "
+                "defaults, or by a release that draws other samples"
+            )
+        problems.append(problem)
+    return problems, ""
+
+
+def zero_sides_of(problem: Problem, grid: StructuredGrid) -> tuple[str, ...]:
+    """Names of the sides where the value zero is given."""
+    given = problem.boundary_conditions
+    conditions = {side: given.get(side, given.get("all")) for side in grid.side_names}
+    return tuple(
+        side
+        for side, condition in conditions.items()
+        if isinstance(condition, Dirichlet)
+        and isinstance(condition.value, numbers.Real)
+        and float(condition.value) == 0.0
+    )

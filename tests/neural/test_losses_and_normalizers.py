@@ -1,0 +1,95 @@
+"""Losses, and statistics of the training data."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from meshes.errors import InputError
+from neural.training import GaussianNormalizer, RelativeH1, RelativeL2
+from neural.training.symmetries import BoxSymmetries
+
+pytestmark = pytest.mark.torch
+
+
+def test_relative_l2_by_hand_and_its_reductions() -> None:
+    target = torch.tensor([[[3.0, 4.0]], [[0.0, 2.0]]])
+    prediction = torch.tensor([[[3.0, 0.0]], [[0.0, 1.0]]])
+    loss = RelativeL2()
+    assert torch.allclose(loss.per_sample(prediction, target), torch.tensor([0.8, 0.5]))
+    assert float(loss(prediction, target)) == pytest.approx(0.65)
+    assert float(RelativeL2("sum")(prediction, target)) == pytest.approx(1.3)
+
+
+def test_relative_h1_adds_the_differences() -> None:
+    target = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
+    prediction = target + 1  # differences are exact, values are not
+    l2 = float(RelativeL2()(prediction, target))
+    assert float(RelativeH1(2.0)(prediction, target)) == pytest.approx(l2)
+    assert float(RelativeH1(2.0)(2 * target, target)) == pytest.approx(1.0 + 2.0)
+
+
+def test_losses_reject() -> None:
+    with pytest.raises(InputError, match="target is zero for sample\\(s\\) \\[1\\]"):
+        RelativeL2()(torch.ones(2, 1, 3), torch.tensor([[[1.0, 1, 1]], [[0.0, 0, 0]]]))
+    with pytest.raises(InputError, match="must be equal in shape"):
+        RelativeL2()(torch.ones(2, 1, 3), torch.ones(2, 1, 4))
+    with pytest.raises(InputError, match="reduction='men' is unknown. Did you mean 'mean'"):
+        RelativeL2("men")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="weight=-1 must be a number of at least 0"):
+        RelativeH1(-1)
+
+
+@pytest.mark.parametrize("statistics", ["scalar", "channel", "point"])
+def test_statistics_match_torch_and_invert(statistics: str) -> None:
+    torch.manual_seed(0)
+    values = 1e3 + torch.randn(30, 2, 4, 5, dtype=torch.float64) * torch.tensor([1.0, 5.0]).view(
+        2, 1, 1
+    )
+    normalizer = GaussianNormalizer(2, statistics)  # type: ignore[arg-type]
+    normalizer.fit(values.split(7), {"sha256": "a"})
+    axes = {"scalar": (0, 1, 2, 3), "channel": (0, 2, 3), "point": (0,)}[statistics]
+    assert torch.allclose(
+        normalizer.mean.double(), values.mean(axes, keepdim=True)[0], rtol=1e-6, atol=0
+    )
+    spread = values.std(axes, correction=0, keepdim=True)[0]
+    assert torch.allclose(normalizer.deviation.double(), spread, rtol=1e-5, atol=0)
+    assert torch.equal(normalizer.minimum, values.amin((0, 2, 3)))
+    assert torch.equal(normalizer.maximum, values.amax((0, 2, 3)))
+    assert torch.allclose(normalizer.inverse(normalizer(values)), values)
+    copy = GaussianNormalizer.from_state(normalizer.state())
+    copy.load_state_dict(normalizer.state_dict())
+    assert torch.equal(copy(values), normalizer(values))
+
+
+def test_normalizer_rejects() -> None:
+    normalizer = GaussianNormalizer(1)
+    with pytest.raises(InputError, match="has no statistics: fit it on the training data"):
+        normalizer(torch.zeros(1, 1, 4))
+    with pytest.raises(InputError, match="zero variance"):
+        normalizer.fit([torch.full((3, 1, 4), 7.0)], {"sha256": "a"})
+    with pytest.raises(InputError, match="not finite"):
+        normalizer.fit([torch.full((3, 1, 4), torch.nan)], {"sha256": "a"})
+    with pytest.raises(InputError, match="no training sample"):
+        normalizer.fit([], {"sha256": "a"})
+    with pytest.raises(InputError, match=r"must have shape \(batch, 1, \*space\)"):
+        normalizer.fit([torch.zeros(3, 2, 4)], {"sha256": "a"})
+    with pytest.raises(InputError, match="Did you mean 'channel'"):
+        GaussianNormalizer(1, "chanel")  # type: ignore[arg-type]
+    points = GaussianNormalizer(1, "point")
+    points.fit([torch.randn(5, 1, 4)], {"sha256": "a"})
+    with pytest.raises(InputError, match="fitted on grid \\(4,\\), the field is on \\(8,\\)"):
+        points(torch.zeros(1, 1, 8))
+
+
+def test_box_symmetries_form_the_group() -> None:
+    values = torch.arange(9.0).view(1, 3, 3)
+    images = {
+        tuple(symmetry.apply(values).flatten().tolist())
+        for symmetry in BoxSymmetries((3, 3), (1.0, 1.0))
+    }
+    assert len(images) == 8
+    assert len(BoxSymmetries((3, 3, 3), (1.0, 1.0, 1.0))) == 48
+    assert len(BoxSymmetries((3, 3), (1.0, 2.0))) == 4
+    assert len(BoxSymmetries((5,), (1.0,))) == 2
+    assert torch.equal(BoxSymmetries((3, 3), (1.0, 1.0))[0].apply(values), values)
