@@ -6,7 +6,9 @@ Run: ``make demo``, or ``python examples/darcy_demo.py --help`` for other sizes.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import sys
 import time
 import warnings
 from dataclasses import dataclass
@@ -22,7 +24,9 @@ from rich.table import Table
 from neural.evaluation import evaluate
 from neural.surrogate import Surrogate
 from neural.training.data import PDEDataModule
+from neural.training.losses import RelativeH1
 from neural.training.module import SurrogateModule
+from neural.training.report import EpochReport
 from pdesolve import generate, get_family, open_dataset, sample_generator, solve
 from pdesolve.output.plotting import plot_comparison
 
@@ -111,9 +115,10 @@ def train(sizes: Sizes, files: dict[str, Path]) -> Path:
     lightning.seed_everything(0, workers=True, verbose=False)
     data = PDEDataModule(train=files["train"], batch_size=20, augment="square symmetries")
     module = SurrogateModule(
-        {"name": "fno", "modes": [sizes.modes] * 2, "width": sizes.width},
+        {"name": "fno", "modes": [sizes.modes] * 2, "width": sizes.width, "padding": 0.116},
         inputs=["coefficient"],
         outputs=["pressure"],
+        loss=RelativeH1(weight=0.5),
     )
     trainer = lightning.Trainer(
         max_epochs=sizes.epochs,
@@ -122,31 +127,14 @@ def train(sizes: Sizes, files: dict[str, Path]) -> Path:
         enable_checkpointing=False,
         enable_progress_bar=CONSOLE.is_terminal,
         enable_model_summary=False,
-        callbacks=[] if CONSOLE.is_terminal else [EpochLine(max(1, sizes.epochs // 8))],
+        callbacks=[] if CONSOLE.is_terminal else [EpochReport(8, sys.stdout)],
     )
     CONSOLE.print(f"[italic]3. Training, {sizes.epochs} epochs on {sizes.num_train} samples")
-    trainer.fit(module, datamodule=data)
+    trainer.fit(module, datamodule=data, weights_only=True)
     path = sizes.output / "darcy_fno.ckpt"
     trainer.save_checkpoint(path)
     CONSOLE.print(f"   {module.training_seconds:.0f} s, saved as {path}")
     return path
-
-
-class EpochLine(lightning.Callback):
-    """A line every few epochs, where there is no terminal for a progress bar."""
-
-    def __init__(self, every: int) -> None:
-        self.every = every
-
-    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Print epoch, training error and seconds."""
-        epoch = trainer.current_epoch + 1
-        if epoch % self.every == 0 or epoch == trainer.max_epochs:
-            error = float(trainer.callback_metrics["train_relative_l2"])
-            CONSOLE.print(
-                f"   epoch {epoch:3d}  training relative L2 {error:.2%}  "
-                f"{pl_module.training_seconds:.0f} s"
-            )
 
 
 def accelerate(sizes: Sizes, surrogate: Surrogate) -> list[tuple[Any, ...]]:
@@ -203,17 +191,18 @@ def run(sizes: Sizes) -> dict[str, float]:
     files = generate_sets(sizes)
     checkpoint = train(sizes, files)
     report = evaluate(checkpoint, data=[files["test"], files["fine"]])
-    report.print(CONSOLE)
+    heading, *rows = report.rows()
+    show(f"4. Accuracy on {sizes.num_test} test problems", heading, rows)
     surrogate = Surrogate.load(checkpoint)
     rows = accelerate(sizes, surrogate)
     figure = draw(sizes, surrogate)
     total = time.perf_counter() - start
     CONSOLE.print(f"Figure: {figure}   Everything: {total:.0f} s")
-    test, fine = report.to_dict()["resolutions"]
+    test, fine = (errors.mean["relative_l2"] for errors in report.datasets)
     return {
         "grid and fem apart": apart,
-        "relative L2": test["relative_l2"],
-        "relative L2, finer grid": fine["relative_l2"],
+        "relative L2": test,
+        "relative L2, finer grid": fine,
         "iterations": rows[0][1],
         "iterations with guess": rows[0][2],
         "answers apart": max(row[5] for row in rows),
@@ -228,7 +217,8 @@ def main() -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
     options = vars(parser.parse_args())
     options["output"] = Path(options["output"])
-    warnings.filterwarnings("ignore", category=UserWarning, module="pytorch_lightning")
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
     run(Sizes(**options))
 
 
