@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +15,10 @@ from meshes.kernel_cache import use_cache_of_this_processor
 from meshes.unstructured import UNNAMED, UnstructuredMesh
 
 use_cache_of_this_processor()
-firedrake = require("firedrake", extra="fem")
+with warnings.catch_warnings():
+    # PETSc may run already, for the other backend; Firedrake then takes it as it is
+    warnings.filterwarnings("ignore", "Calling petsctools.init", UserWarning)
+    firedrake = require("firedrake", extra="fem")
 
 # A label in the mesh's DMPlex for each named part; its value is the number in Firedrake's
 # own "Face Sets" and "Cell Sets". Labels travel with the mesh through distribution and
@@ -131,6 +136,19 @@ def boundary_numbers(mesh: Any) -> dict[str, int]:
     if any(unmarked for _, unmarked in present):
         numbers[UNNAMED] = _UNMARKED
     return numbers
+
+
+def name_sides(mesh: Any, names: Mapping[str, int]) -> None:
+    """Name parts of the boundary of a Firedrake mesh by their numbers (collective).
+
+    The names go into checkpoint files with the mesh.
+    """
+    plex = mesh.topology_dm
+    for name, number in names.items():
+        plex.createLabel(_SIDE + name)
+        if plex.getStratumSize("Face Sets", number):
+            points = plex.getStratumIS("Face Sets", number)
+            plex.getLabel(_SIDE + name).setStratumIS(number, points)
 
 
 def _subset(mesh: Any, marker: int) -> IndexArray:

@@ -100,15 +100,16 @@ def coefficient(
     )
     scalar = interior_space(mesh, degree if smooth else 0)
     points = node_coordinates(scalar)
-    values, error = np.empty((0, *shape)), None
+    values: FloatArray = np.empty((0, *shape))
+    failure: Exception | None = None
     try:
         values = _evaluate(value, points, shape, named.grid)
         _finite(values, points, name)
         if check is not None:
             check(values, points)
     except Exception as problem:  # the other processes must learn of it, whatever it is
-        error = problem
-    raise_together(mesh.comm, error)
+        failure = problem
+    raise_together(mesh.comm, failure)
     space = scalar
     if shape:
         space = firedrake.TensorFunctionSpace(mesh, scalar.ufl_element(), shape=shape)
@@ -122,10 +123,10 @@ def _constant(value: object, shape: tuple[int, ...]) -> FloatArray | None:
     if isinstance(value, ConstantFunction):
         value = value.value
     if isinstance(value, numbers.Real) or (isinstance(value, np.ndarray) and value.ndim == 0):
-        if not np.isfinite(float(value)):  # type: ignore[arg-type]
+        number = float(value)
+        if not np.isfinite(number):
             raise InputError(f"{value} is not a finite number")
-        number = np.array(float(value))  # type: ignore[arg-type]
-        return number if not shape else float(number) * np.eye(*shape)
+        return np.array(number) if not shape else number * np.eye(shape[0])
     if shape and isinstance(value, np.ndarray | list | tuple):
         array = np.asarray(value, dtype=np.float64)
         if array.shape != shape or not np.isfinite(array).all():
@@ -172,7 +173,7 @@ def _evaluate_matrix(value: Any, points: FloatArray, shape: tuple[int, ...]) -> 
 
 
 def _finite(values: FloatArray, points: FloatArray, name: str) -> None:
-    wrong = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+    wrong = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])
         raise InputError(
@@ -186,21 +187,21 @@ def require_positive(name: str) -> Check:
 
     def check(values: FloatArray, points: FloatArray) -> None:
         if values.ndim == 1:
-            least = values
+            least = np.asarray(values)
         else:
             skew = np.abs(values - np.swapaxes(values, 1, 2)).max(axis=(1, 2))
             wrong = skew > 1e-10 * np.abs(values).max(axis=(1, 2))
             if wrong.any():
                 where = points[int(np.flatnonzero(wrong)[0])]
                 raise InputError(f"the {name} must be a symmetric matrix; at {where} it is not")
-            least = np.linalg.eigvalsh(values)[:, 0]
+            least = np.asarray(np.linalg.eigvalsh(values)[:, 0], dtype=np.float64)
         if least.size and least.min() <= 0:
             first = int(np.argmin(least))
             what = "it is" if values.ndim == 1 else "its least eigenvalue is"
-            raise InputError(
-                f"the {name} must be positive; {what} {least[first]:.6g} at "
-                f"{tuple(points[first].tolist())} ({int((least <= 0).sum())} of {least.size} points)"
+            where = (
+                f"{tuple(points[first].tolist())} and {int((least <= 0).sum()) - 1} other points"
             )
+            raise InputError(f"the {name} must be positive; {what} {least[first]:.6g} at {where}")
 
     return check
 
@@ -209,7 +210,8 @@ def nodal_values(function: SpatialFunction, space: Any, nodes: Any, name: str) -
     """A function of a space with given values at some nodes and zero elsewhere (collective)."""
     result = firedrake.Function(space, name=name)
     where = node_coordinates(space)[nodes]
-    values, error = np.empty(0), None
+    values: FloatArray = np.empty(0)
+    error: Exception | None = None
     try:
         values = np.asarray(function.evaluate(where), dtype=np.float64)
         _finite(values, where, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from petsc4py import PETSc
 
 from pdesolve.fem._firedrake import firedrake, ufl
@@ -38,11 +39,10 @@ def normal_flux(space: Any, value: Any, number: int) -> Any:
     matrix = firedrake.assemble(ufl.dot(sigma, normal) * ufl.dot(tau, normal) * side).petscmat
     right = firedrake.assemble(value * ufl.dot(tau, normal) * side)
     # functions of other facets and of the interior have no part in this: give them a one
-    diagonal = matrix.getDiagonal()
-    entries = diagonal.array
-    entries[entries == 0.0] = 1.0
-    diagonal.array = entries
-    matrix.setDiagonal(diagonal)
+    first, last = matrix.getOwnershipRange()
+    facets = firedrake.DirichletBC(space, firedrake.Function(space), number).nodes
+    others = np.setdiff1d(np.arange(last - first), facets).astype(PETSc.IntType)
+    matrix.zeroRowsColumns(others + first, 1.0)
     result = firedrake.Function(space)
     ksp = PETSc.KSP().create(comm=mesh.comm)
     ksp.setOptionsPrefix("pdesolve_normal_flux_")
@@ -51,6 +51,7 @@ def normal_flux(space: Any, value: Any, number: int) -> Any:
     ksp.setType("cg")
     ksp.getPC().setType("bjacobi")
     ksp.setTolerances(rtol=1e-14, atol=1e-50, max_it=200)
+    right.dat.data_wo[others] = 0.0
     with right.dat.vec_ro as b, result.dat.vec as x:
         ksp.solve(b, x)
     ksp.destroy()

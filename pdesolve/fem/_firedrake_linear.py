@@ -21,7 +21,7 @@ from pdesolve.fem._firedrake_meshes import relative_cell_size
 STOPPING: dict[str, Any] = {"ksp_rtol": 1e-8, "ksp_atol": 1e-50, "ksp_max_it": 1000}
 MULTIGRID: dict[str, Any] = {
     "pc_type": "gamg",
-    "pc_gamg_threshold": 0.02,
+    "pc_gamg_threshold": 0.05,
     "mg_levels_ksp_max_it": 2,
     "mg_levels_pc_type": "jacobi",
 }
@@ -46,6 +46,7 @@ def default_parameters(form: LinearForm, given: Mapping[str, Any]) -> dict[str, 
     defaults = {**STOPPING, "ksp_type": method, **side, **MULTIGRID}
     if chosen.get("pc_type") in ("lu", "cholesky") and PETSc.Sys.hasExternalPackage("mumps"):
         defaults["pc_factor_mat_solver_type"] = "mumps"
+        defaults["mat_mumps_icntl_14"] = 200  # room for delayed pivots of indefinite systems
         if form.null_space is not None:
             defaults["mat_mumps_icntl_24"] = 1  # null pivots
     return defaults
@@ -113,7 +114,7 @@ class LinearFormSolver:
             ready = self._krylov(operator, preconditioned, right, correction, guess is not None)
             done = time.perf_counter()
         finally:
-            self.unused = self.options.unused()
+            self.unused = self._unused()
             self.options.remove()
         relative = self._relative_residual(operator, right, correction, null_space)
         answer = firedrake.Function(self.space)
@@ -250,10 +251,11 @@ class LinearFormSolver:
     def _record(self, relative: float, seconds: dict[str, float]) -> SolveResult:
         ksp = self._ksp
         reason = int(ksp.getConvergedReason())
-        rtol = float(ksp.getTolerances()[0])
+        direct = ksp.getType() == "preonly"  # which reads no tolerances
+        rtol = float(self.options.options["ksp_rtol"] if direct else ksp.getTolerances()[0])
         converged = reason > 0 and not self.failure and math.isfinite(relative)
-        if converged and ksp.getType() == "preonly" and relative > max(rtol, 1e-14):
-            converged, self.failure = False, "the preconditioner alone leaves a larger residual"
+        if converged and direct and relative > max(rtol, 1e-14):
+            converged, self.failure = False, "one application leaves a larger residual"
         return SolveResult(
             converged=converged,
             reason=reason_name(reason) if not self.failure else "DIVERGED_PC_FAILED",
@@ -268,6 +270,12 @@ class LinearFormSolver:
             notes=tuple(self._notes),
         )
 
+    def _unused(self) -> list[str]:
+        unused = self.options.unused()
+        if self._ksp is not None and self._ksp.getType() == "preonly":
+            unused = [name for name in unused if name not in STOPPING]
+        return unused
+
     def _describe(self) -> str:
         pc = self._ksp.getPC()
         name = pc.getType()
@@ -277,9 +285,10 @@ class LinearFormSolver:
             trace = getattr(inner, "trace_ksp", None)
             if trace is not None:
                 name = f"hybridization ({trace.getType()} + {trace.getPC().getType()})"
+                size = trace.getOperators()[0].getSize()[0]
                 self._notes.append(
-                    f"{trace.getSize()[0] if hasattr(trace, 'getSize') else ''} condensed unknowns, "
-                    f"{trace.getIterationNumber()} iterations in the last inner solve"
+                    f"the last of the solves with {size} condensed unknowns took "
+                    f"{trace.getIterationNumber()} iterations"
                 )
         return f"{self._ksp.getType()} + {name}"
 

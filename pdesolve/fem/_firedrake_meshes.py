@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from meshes._firedrake import boundary_numbers, to_firedrake
+from meshes._firedrake import boundary_numbers, name_sides, to_firedrake
 from meshes.errors import InputError, PDESolveError
 from meshes.structured import AXIS_NAMES, StructuredGrid
 from meshes.unstructured import UnstructuredMesh
@@ -34,12 +34,22 @@ class NamedMesh:
         For boxes, the cells that the mesh divides, or None.
     wraps
         Whether the mesh may be periodic.
+    evaluators
+        Where the points of grids lie in the mesh, kept from solve to solve.
+
+    Examples
+    --------
+    Many solves on one mesh::
+
+        kept = box_mesh(problem.grid(64))
+        solutions = [solve(problem, mesh=kept) for problem in problems]
     """
 
     mesh: Any
     sides: Mapping[str, int]
     grid: StructuredGrid | None = None
     wraps: bool = False
+    evaluators: dict[tuple[StructuredGrid, str], Any] = field(default_factory=dict, repr=False)
 
     def conditions(self, given: Mapping[str, Condition]) -> dict[str, Condition]:
         """Exactly one condition for each side.
@@ -78,8 +88,8 @@ def named_mesh(problem: Problem, mesh: Any, comm: Any, *, tensor_cells: bool = F
         Gives box and periodic axes where `mesh` is a number of cells.
     mesh
         Cells an axis (an integer or one an axis), a :class:`meshes.StructuredGrid`, an
-        :class:`meshes.UnstructuredMesh`, a Firedrake mesh, or the path of a Gmsh file,
-        which process 0 reads.
+        :class:`meshes.UnstructuredMesh`, a Firedrake mesh, the path of a Gmsh file, which
+        process 0 reads, or a :class:`NamedMesh` kept for many solves.
     comm
         mpi4py communicator.
     tensor_cells
@@ -90,7 +100,9 @@ def named_mesh(problem: Problem, mesh: Any, comm: Any, *, tensor_cells: bool = F
     InputError
         If the mesh is of another kind or dimension.
     """
-    if isinstance(mesh, str | Path):
+    if isinstance(mesh, NamedMesh):
+        found = mesh
+    elif isinstance(mesh, str | Path):
         found = _from_file(Path(mesh), comm)
     elif isinstance(mesh, UnstructuredMesh):
         found = _named(to_firedrake(mesh, comm))
@@ -180,6 +192,7 @@ def box_mesh(grid: StructuredGrid, comm: Any = None, *, tensor_cells: bool = Fal
         if not grid.periodic[axis]
         for end in ("lower", "upper")
     }
+    name_sides(mesh, sides)
     return NamedMesh(mesh, sides, grid, wraps=any(grid.periodic))
 
 

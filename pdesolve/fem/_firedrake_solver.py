@@ -14,18 +14,15 @@ import numpy as np
 from meshes.errors import InputError, suggest
 from meshes.field import Field
 from operators.failures import LinearSolveFailure
-from operators.spatial import FormulaFunction
 from pdesolve._petsc_options import unused_message
 from pdesolve.fem._firedrake import communicator, firedrake, raise_together
 from pdesolve.fem._firedrake_data import node_coordinates
 from pdesolve.fem._firedrake_forms import ELEMENTS, FormContext, LinearForm
 from pdesolve.fem._firedrake_linear import LinearFormSolver
-from pdesolve.fem._firedrake_meshes import named_mesh
+from pdesolve.fem._firedrake_meshes import NamedMesh, named_mesh
 from pdesolve.fem._firedrake_state import FemState
 from pdesolve.problems.base import Problem
 from pdesolve.solution import Solution
-
-__all__ = ["FormulaFunction", "solve_fem"]
 
 
 def solve_fem(
@@ -75,7 +72,8 @@ def solve_fem(
     """
     start = time.perf_counter()
     _check_element(element, degree)
-    ranks = mesh.comm if hasattr(mesh, "ufl_cell") else communicator(comm)
+    own = mesh.mesh if isinstance(mesh, NamedMesh) else mesh
+    ranks = own.comm if hasattr(own, "ufl_cell") else communicator(comm)
     tensor_cells = element in ("Q", "RTCF")
     named = named_mesh(problem, mesh, ranks, tensor_cells=tensor_cells)
     if tensor_cells and named.mesh.ufl_cell().is_simplex:
@@ -95,7 +93,7 @@ def solve_fem(
         warnings.warn(unused_message(solver.unused), UserWarning, stacklevel=3)
     seconds = {**result.seconds, "assembly": result.seconds["assembly"] + prepared}
     result = dataclasses.replace(result, seconds=seconds)
-    state = FemState(answer, form.names, form.main, form.inputs)
+    state = FemState(answer, form.names, form.main, form.inputs, named.evaluators)
     solution = Solution(problem, result, "fem", state)
     if check and not result.converged:
         raise LinearSolveFailure(solver.advice(result), result=result, solution=solution)

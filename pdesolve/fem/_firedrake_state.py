@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from meshes._firedrake import LocalMesh, local_mesh
+from meshes.cells import CellType
 from meshes.errors import InputError
 from meshes.field import Field
 from meshes.structured import AXIS_NAMES, FloatArray, StructuredGrid
@@ -19,6 +20,10 @@ from pdesolve.fem._firedrake import firedrake, ufl
 
 # How far outside a cell, relative to it, a point may lie and still be evaluated there.
 _POINT_TOLERANCE = 1e-6
+# How far from a point, relative to the grid's spacing, a discontinuous function is read,
+# and along which line: one that no usual mesh has a facet on.
+_STEP = 1e-4
+_DIRECTION = np.array([1.0, 0.618, 0.382])
 
 
 @dataclass(eq=False)
@@ -35,13 +40,15 @@ class FemState:
         Number of the main one.
     inputs
         Firedrake functions written beside them.
+    evaluators
+        Where the points of a grid lie in the mesh, by grid; filled when first needed.
     """
 
     native: Any
     names: tuple[str, ...]
     main: int = 0
     inputs: tuple[Any, ...] = ()
-    _evaluators: dict[StructuredGrid, Any] = field(default_factory=dict, repr=False)
+    evaluators: dict[tuple[StructuredGrid, str], Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         for name, function in self.functions.items():
@@ -64,7 +71,7 @@ class FemState:
         return local_mesh(self.mesh)
 
     def local_fields(self) -> dict[str, Field]:
-        """This process's part of each unknown (collective).
+        """Take this process's part of each unknown (collective).
 
         Continuous functions give their values at vertices, discontinuous ones their
         values at the centroids of cells. A vector has one channel for each component.
@@ -72,9 +79,8 @@ class FemState:
         fields = {}
         for name, function in self.functions.items():
             values, location = _values(function, self._local)
-            names = (name,)
-            if len(values) > 1:
-                names = tuple(f"{name}_{axis}" for axis in AXIS_NAMES[: len(values)])
+            suffixes = [f"_{axis}" for axis in AXIS_NAMES[: len(values)]]
+            names = tuple(name + suffix for suffix in (suffixes if len(values) > 1 else [""]))
             fields[name] = Field(self._local.mesh, values, names, location)
         return fields
 
@@ -84,14 +90,16 @@ class FemState:
         comm = self.mesh.comm
         if comm.size == 1:
             return own
-        parts = comm.allgather(
-            (own.mesh.points, own.mesh.cells, dict(own.mesh.facet_tags),
-             dict(own.mesh.cell_tags), own.values)
-        )  # fmt: skip
-        return _joined(parts, own)
+        mesh = self._local.mesh
+        tags = dict(mesh.facet_tags), dict(mesh.cell_tags)
+        parts = comm.allgather((mesh.points, mesh.cells, *tags, own.values))
+        return _joined(parts, own, mesh.cell_type)
 
     def sample(self, grid: StructuredGrid) -> Field:
         """The main unknown at the points of a grid, on every process (collective).
+
+        A discontinuous unknown is averaged over two points close by on opposite sides, so
+        that the answer at points between cells does not depend on the partition.
 
         Raises
         ------
@@ -103,22 +111,41 @@ class FemState:
                 f"the grid is {grid.dimension}D, the mesh {self.mesh.geometric_dimension}D"
             )
         name, function = next(iter(self.functions.items()))
-        if grid not in self._evaluators:
-            self._evaluators[grid] = firedrake.PointEvaluator(
-                self.mesh,
-                grid.points().reshape(grid.dimension, -1).T,
-                tolerance=_POINT_TOLERANCE,
-                missing_points_behaviour="ignore",
-            )
-        values = np.asarray(self._evaluators[grid].evaluate(function), dtype=np.float64)
+        points = grid.points().reshape(grid.dimension, -1).T
+        if _is_continuous(function):
+            values = self._evaluate(function, grid, points, "at")
+        else:
+            step = _STEP * np.array(grid.spacing) * _DIRECTION[: grid.dimension]
+            sides = [
+                self._evaluate(function, grid, points + step, "above"),
+                self._evaluate(function, grid, points - step, "below"),
+            ]
+            inside = np.isfinite(sides).sum(axis=0)
+            values = np.nansum(sides, axis=0) / np.maximum(inside, 1)
+            if not inside.all():  # corners of the domain
+                values = np.where(inside, values, self._evaluate(function, grid, points, "at"))
         missing = np.flatnonzero(np.isnan(values))
         if len(missing) and np.isfinite(_largest(function)):
-            first = grid.points().reshape(grid.dimension, -1)[:, missing[0]]
+            first = points[missing[0]]
             raise InputError(
                 f"{len(missing)} of {grid.num_points} points of the grid lie outside the mesh; the "
                 f"first is {tuple(first.tolist())}"
             )
         return Field(grid, values.reshape(1, *grid.shape), (name,))
+
+    def _evaluate(
+        self, function: Any, grid: StructuredGrid, points: FloatArray, which: str
+    ) -> FloatArray:
+        """Values at points, NaN outside the mesh; where the points lie is kept."""
+        if (grid, which) not in self.evaluators:
+            self.evaluators[grid, which] = firedrake.PointEvaluator(
+                self.mesh,
+                points,
+                tolerance=_POINT_TOLERANCE,
+                missing_points_behaviour="ignore",
+            )
+        values = self.evaluators[grid, which].evaluate(function)
+        return np.asarray(values, dtype=np.float64)
 
     def write_paraview(self, path: Path, time: float) -> None:
         """Write a ``.pvd`` file and the files that it names (collective)."""
@@ -162,10 +189,8 @@ def _for_paraview(function: Any) -> Any:
     return shown.interpolate(function)
 
 
-def _joined(parts: list[Any], own: Field) -> Field:
+def _joined(parts: list[Any], own: Field, cell_type: CellType) -> Field:
     """One field of the parts of all processes; points at one place are one point."""
-    mesh = own.mesh
-    assert isinstance(mesh, UnstructuredMesh)
     points = np.concatenate([part[0] for part in parts])
     step = 1e-9 * float(np.ptp(points, axis=0).max())
     rounded = np.round((points - points.min(axis=0)) / step).astype(np.int64)
@@ -186,7 +211,7 @@ def _joined(parts: list[Any], own: Field) -> Field:
     whole = UnstructuredMesh(
         points[first],
         cells,
-        mesh.cell_type,
+        cell_type,
         {name: np.concatenate(rows) for name, rows in facets.items()},
         {name: np.concatenate(ids) for name, ids in regions.items()},
     )

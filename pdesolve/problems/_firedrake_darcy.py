@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from petsc4py import PETSc
+
 from meshes.errors import InputError
 from operators.spatial import ConstantFunction
 from pdesolve.fem._firedrake import firedrake, ufl
@@ -15,6 +17,16 @@ from pdesolve.problems.boundary import Dirichlet, Neumann
 if TYPE_CHECKING:
     from pdesolve.problems.darcy import DarcyProblem
 
+# Up to these sizes a factorisation takes no longer than hybridisation, whose kernels take
+# a minute to compile when they are first used (docs: Darcy flow).
+LARGEST_DIRECT = {2: 100_000, 3: 30_000}
+DIRECT: dict[str, Any] = {
+    "ksp_type": "gmres",
+    "ksp_pc_side": "right",
+    "pc_type": "lu",
+    "pc_factor_mat_solver_type": "mumps",
+    "mat_mumps_icntl_14": 200,  # room for delayed pivots
+}
 # The condensed system is symmetric positive definite. The outer method needs one or two
 # iterations; it makes sure of the tolerance on the residual of the whole system.
 HYBRIDIZATION: dict[str, Any] = {
@@ -38,22 +50,15 @@ def darcy_form(problem: DarcyProblem, context: FormContext) -> LinearForm:
     σ·n = −flux on the Neumann sides.
     """
     size = context.dimension
-    matrix = problem.has_tensor_coefficient or _has_matrix_shape(problem.coefficient, size)
     a = context.data(
         problem.coefficient,
         name="coefficient",
-        shape=(size, size) if matrix else (),
+        shape=(size, size) if problem.has_tensor_coefficient else (),
         check=require_positive("coefficient"),
     )
     f = context.data(problem.source, name="source")
     build = _mixed if context.mixed else _primal
     return build(problem, context, a, f)
-
-
-def _has_matrix_shape(value: Any, size: int) -> bool:
-    if isinstance(value, ufl.core.expr.Expr):
-        return bool(value.ufl_shape)
-    return size > 1 and getattr(value, "num_channels", 1) == size * size
 
 
 def _inputs(a: Any) -> tuple[Any, ...]:
@@ -124,11 +129,18 @@ def _mixed(problem: DarcyProblem, context: FormContext, a: Any, f: Any) -> Linea
         ("flux", problem.unknown),
         main=1,
         null_space=null_space,
-        solver_parameters=HYBRIDIZATION,
+        solver_parameters=_mixed_solver(space, context.dimension, singular=not fixed),
         finish=None if fixed else _subtract_pressure_mean,
         inputs=_inputs(a),
         context={} if fixed else {"trace_nullspace": lambda _: constants},
     )
+
+
+def _mixed_solver(space: Any, dimension: int, *, singular: bool) -> dict[str, Any]:
+    """A factorisation for small systems, hybridisation for large ones."""
+    if space.dim() > LARGEST_DIRECT[dimension] or not PETSc.Sys.hasExternalPackage("mumps"):
+        return HYBRIDIZATION
+    return {**DIRECT, "mat_mumps_icntl_24": 1} if singular else DIRECT
 
 
 def _is_zero(condition: Neumann) -> bool:

@@ -91,11 +91,18 @@ class DarcyProblem(Problem):
     @cached_property
     def has_tensor_coefficient(self) -> bool:
         """Whether a is a matrix."""
+        if hasattr(self.coefficient, "ufl_shape"):
+            return bool(self.coefficient.ufl_shape)
+        if isinstance(self.coefficient, Field):
+            return self.coefficient.num_channels > 1
         if isinstance(self.coefficient, np.ndarray):
             return bool(self.coefficient.shape == (self.dimension, self.dimension))
         if callable(self.coefficient) and not isinstance(self.coefficient, SpatialFunction):
             middle = (np.array(self.lower) + np.array(self.upper)) / 2
-            return np.ndim(self.coefficient(middle.reshape(-1, 1))) == 3
+            try:
+                return np.ndim(self.coefficient(middle.reshape(-1, 1))) == 3
+            except Exception:  # the backend evaluates it again, and reports
+                return False
         return False
 
     @cached_property
