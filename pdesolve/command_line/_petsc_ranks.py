@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import time
 
 from mpi4py import MPI
@@ -30,6 +32,18 @@ class MPIProcesses:
                 return True
             time.sleep(0.01)
         return False
+
+    def finish(self) -> None:
+        """Free what is left of PETSc's objects, on all processes in step (collective).
+
+        Python may have freed them on some processes only, and PETSc's end would then wait
+        for the others for ever.
+        """
+        gc.collect()
+        if "petsc4py.PETSc" in sys.modules:
+            library = sys.modules["petsc4py.PETSc"]
+            library.garbage_cleanup(library.COMM_WORLD)
+        self._comm.Barrier()
 
     def abort(self, code: int) -> None:
         """End all processes."""

@@ -24,7 +24,7 @@ def run(words: Sequence[str]) -> int:
     parser.option("card", bool, "whether to print the card of a good file", True)
     given = parser.parse(words)
     files = required(given, "files", EXAMPLES[0])
-    paths = [existing_file(path, "check") for path in files]
+    paths = [existing_file(path, "files") for path in files]
     bad = []
     for path in paths:
         report = check_dataset(path)

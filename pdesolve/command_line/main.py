@@ -8,7 +8,8 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import TextIO
 
 from pdesolve.command_line.processes import Processes, processes
@@ -74,14 +75,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None and words[:1] != ["train"]:
         del sys.argv[1:]  # PETSc and Firedrake would take them for PETSc options
     start = processes()
-    quiet = redirect_stdout(None) if start.rank else nullcontext()
     code = FAILURE
     try:
-        with quiet, _plain_warnings(show=start.rank == 0):
+        with _printing(start.rank == 0), _plain_warnings(show=start.rank == 0):
             code = _run(words)
-            if start.rank == 0:
-                sys.stdout.flush()
-            return code
+            sys.stdout.flush()
+        start.finish()
+        return code
     except SystemExit as stop:  # from the parser's --help and --print_config
         return stop.code if isinstance(stop.code, int) else SUCCESS
     except BrokenPipeError:  # the reader of our output has gone, as in `pdesolve list | head -1`
@@ -142,12 +142,12 @@ def _end(start: Processes, error: BaseException, code: int, words: list[str], de
     if start.rank == 0:
         sys.stderr.write(message)
         sys.stderr.flush()
-    if start.all_failed():
-        return
-    if start.rank:
+    together = start.all_failed()
+    if start.rank and not together:
         sys.stderr.write(f"process {start.rank}: {message}")
     sys.stderr.flush()
-    start.abort(code)
+    if start.rank == 0 or not together:
+        start.abort(code)
 
 
 def _message(error: BaseException, words: list[str], debug: bool) -> str:
@@ -170,6 +170,16 @@ def _message(error: BaseException, words: list[str], debug: bool) -> str:
         if words[:1] == ["solve"]:
             text += " '--check false' shows and writes the last iterate."
     return text + "\n"
+
+
+@contextmanager
+def _printing(here: bool) -> Iterator[None]:
+    """Print on the first process only."""
+    if here:
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        yield
 
 
 @contextmanager

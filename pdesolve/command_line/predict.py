@@ -53,7 +53,7 @@ def _parser() -> VerbParser:
 def run(words: Sequence[str]) -> int:
     """Predict, print what is known about the error, write files."""
     given = _parser().parse(words)
-    checkpoint = existing_file(required(given, "checkpoint", EXAMPLES[0]), "predict")
+    checkpoint = existing_file(required(given, "checkpoint", EXAMPLES[0]), "checkpoint")
     out = output_file(given["out"], "--out", ".pvd")
     plot = output_file(given["plot"], "--plot", ".png")
     family = chosen_family(given, EXAMPLES[0])
@@ -93,9 +93,14 @@ def _error_rows(problem: Problem, grid: StructuredGrid, prediction: Field) -> li
     bounds = error_bounds(system, problem.boundary_conditions, prediction[problem.unknown])
     rows = [("residual |b - A u| / |b|", f"{bounds.relative_residual:.2e}")]
     if math.isfinite(bounds.upper):
-        interval = f"{100 * bounds.lower:.2g} % to {100 * bounds.upper:.2g} %"
+        interval = f"{_percent(bounds.lower)} to {_percent(bounds.upper)}"
         rows.append(("error in the energy norm", interval))
     return rows
+
+
+def _percent(share: float) -> str:
+    """Two digits, without an exponent."""
+    return f"{100 * float(f'{share:.2g}'):g} %"
 
 
 def _write(

@@ -19,6 +19,9 @@ class Processes(Protocol):
     def all_failed(self) -> bool:
         """Whether every process comes here within a short time."""
 
+    def finish(self) -> None:
+        """Prepare all processes for their end after a success."""
+
     def abort(self, code: int) -> None:
         """End all processes."""
 
@@ -31,6 +34,9 @@ class OneProcess:
     def all_failed(self) -> bool:
         """There is only one."""
         return True
+
+    def finish(self) -> None:
+        """Nothing to do together."""
 
     def abort(self, code: int) -> None:
         """There is nobody else to end."""

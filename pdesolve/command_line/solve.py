@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 import sys
 import time
+import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from meshes.errors import InputError, require
+from meshes.field import Field
 from pdesolve.command_line.main import FAILURE, SUCCESS
 from pdesolve.command_line.parsing import VerbParser, Words, existing_file, output_file
 from pdesolve.command_line.problems import (
@@ -35,6 +38,9 @@ EXAMPLES = (
     "solve darcy2d --seed 7 --accelerate best.ckpt",
     "solve --config u.run.yaml --shape 128 128",
 )
+
+REPEATS, LONG_SECONDS = 5, 4.0
+"""Timed runs of an accelerated solve, and above how many seconds one is enough."""
 
 
 def _parser() -> VerbParser:
@@ -167,45 +173,64 @@ def _print_one(title: str, solution: Solution, given: Words, mesh: str | tuple[i
         print(f"note: {note}")
 
 
+@dataclass(frozen=True)
+class _Timed:
+    """A solve, and the wall time of it and of the prediction that it started from."""
+
+    solution: Solution
+    seconds: float
+    prediction_seconds: float = 0.0
+
+
+def _timed_solve(problem: Problem, keywords: dict[str, Any], surrogate: Any = None) -> _Timed:
+    """Solve, from a prediction if there is a surrogate."""
+    from pdesolve.solving import solve
+
+    start = time.perf_counter()
+    guess, predicted = None, start
+    if surrogate is not None:
+        module = importlib.import_module("neural.accelerate")
+        guess = module.initial_guess(surrogate, problem, problem.grid(keywords["mesh"]))
+        predicted = time.perf_counter()
+    solution = solve(problem, x0=guess, **keywords)
+    return _Timed(solution, time.perf_counter() - start, predicted - start)
+
+
 def _print_both(
     title: str, problem: Problem, keywords: dict[str, Any], surrogate: Any, given: Words
 ) -> Solution:
     """Solve without and with the prediction; give the second answer."""
-    from pdesolve.solving import solve
-
-    guess = importlib.import_module("neural.accelerate").initial_guess
+    # the first of each also loads libraries and makes plans
+    first = [_timed_solve(problem, keywords), _timed_solve(problem, keywords, surrogate)]
+    repeats = REPEATS if sum(timed.seconds for timed in first) < LONG_SECONDS else 1
+    without, with_prediction = [], []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # said once already
+        for _ in range(repeats):
+            without.append(_timed_solve(problem, keywords))
+            with_prediction.append(_timed_solve(problem, keywords, surrogate))
+    plain, accelerated = (
+        sorted(runs, key=lambda timed: timed.seconds)[repeats // 2]
+        for runs in (without, with_prediction)
+    )
     mesh = keywords["mesh"]
-    grid = problem.grid(mesh)
-
-    guess(surrogate, problem, grid)  # the first of each also loads libraries and makes plans
-    solve(problem, **keywords)
-    start = time.perf_counter()
-    plain = solve(problem, **keywords)
-    plain_seconds = time.perf_counter() - start
-    start = time.perf_counter()
-    prediction = guess(surrogate, problem, grid)
-    prediction_seconds = time.perf_counter() - start
-    start = time.perf_counter()
-    solution = solve(problem, x0=prediction, **keywords)
-    with_seconds = time.perf_counter() - start + prediction_seconds
-
-    rows: list[tuple[str, str, str]] = [
-        ("backend", plain.backend, solution.backend),
-        ("mesh", _mesh_text(plain, given, mesh), _mesh_text(solution, given, mesh)),
-    ]
-    rows += [
-        (name, without, dict(_result_rows(solution)).get(name, ""))
-        for name, without in _result_rows(plain)
-    ]
-    rows += [
-        ("prediction time", "", seconds_text(prediction_seconds)),
-        ("total time", seconds_text(plain_seconds), seconds_text(with_seconds)),
+    own = dict(_result_rows(accelerated.solution))
+    rows = [
+        ("backend", plain.solution.backend, accelerated.solution.backend),
+        ("mesh", *(_mesh_text(timed.solution, given, mesh) for timed in (plain, accelerated))),
+        *((name, text, own.get(name, "")) for name, text in _result_rows(plain.solution)),
+        ("prediction time", "", seconds_text(accelerated.prediction_seconds)),
+        ("total time", seconds_text(plain.seconds), seconds_text(accelerated.seconds)),
     ]
     print_table(title, ("", "without", "with prediction"), rows)
-    print("Times are those of a second run of each; the first also loads libraries.")
-    one, other = plain.gather(), solution.gather()
-    difference = type(one)(one.mesh, other.values - one.values, one.names, one.location)
-    size = one.norm()
-    relative = difference.norm() / size if size > 0 else difference.norm()
-    print(f"Relative L2 difference of the two answers: {relative:.1e}")
-    return solution
+    median = f"the medians of {repeats} runs" if repeats > 1 else "those of one run"
+    print(f"Times are {median}, after a first one that also loads libraries.")
+    print(f"Relative L2 difference of the two answers: {_difference(plain, accelerated):.1e}")
+    return accelerated.solution
+
+
+def _difference(one: _Timed, other: _Timed) -> float:
+    """Size of the difference of two answers, relative to the first."""
+    first, second = one.solution.gather(), other.solution.gather()
+    difference = Field(first.mesh, second.values - first.values, first.names, first.location)
+    return difference.norm() / (first.norm() or 1.0)
