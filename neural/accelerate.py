@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from meshes.errors import InputError
 from meshes.field import Field
 from meshes.structured import StructuredGrid
@@ -17,6 +19,7 @@ def initial_guess(
     mesh: StructuredGrid,
     *,
     strict: bool = False,
+    scale: bool = True,
 ) -> Field:
     """A surrogate's prediction as the starting point of an iteration.
 
@@ -33,6 +36,11 @@ def initial_guess(
         The grid that it is solved on.
     strict
         Refuse values outside the range seen in training, instead of warning.
+    scale
+        Multiply the prediction x by α = xᵀb / xᵀAx, which minimises the energy norm of the
+        error of αx, so that even a bad prediction is no worse a start than zero is. For
+        problems with a symmetric positive definite form on grids; costs one application
+        of A.
 
     Returns
     -------
@@ -62,4 +70,18 @@ def initial_guess(
             f"the surrogate predicts {surrogate.outputs}, the problem's unknown is "
             f"'{problem.unknown}'"
         )
-    return surrogate.predict(problem, mesh, strict=strict).select([problem.unknown])
+    guess = surrogate.predict(problem, mesh, strict=strict).select([problem.unknown])
+    return _scaled(guess, problem, mesh) if scale and "grid" in problem.backends else guess
+
+
+def _scaled(guess: Field, problem: Problem, grid: StructuredGrid) -> Field:
+    """The multiple of a guess that is nearest to the solution in the energy norm."""
+    system = problem.discretize(grid)
+    if not system.symmetric or system.constant_null_space:
+        return guess
+    values = guess.values[0]
+    energy = float(np.sum(values * system.stencil.apply(values)))
+    if energy <= 0:
+        return guess
+    factor = float(np.sum(values * system.right_hand_side)) / energy
+    return Field(grid, factor * guess.values, guess.names)

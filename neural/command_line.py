@@ -90,14 +90,11 @@ class TrainingCommand(LightningCLI):
         """The trainer, writing into the output folder."""
         out, fitting = Path(self._get(self.config, "out")), self.subcommand == "fit"
         data = cast("PDEDataModule", self.datamodule)
-        resumed = self._get(self.config, "ckpt_path")
-        if not fitting and resumed is None:
+        if not fitting and self._get(self.config, "ckpt_path") is None:
             raise InputError(
                 f"--ckpt_path is missing: 'pdesolve train {self.subcommand}' needs the checkpoint "
                 "of a trained model, such as --ckpt_path training/best.ckpt"
             )
-        if resumed is not None:
-            read_checkpoint(resumed)  # refuses unsafe and foreign files before Lightning reads it
         data.setup()  # refuses unfit data before anything is written
         own = self._get(self.config_init, "trainer")
         loggers: Any = own.get("logger")
@@ -121,6 +118,12 @@ class TrainingCommand(LightningCLI):
             resumed = self._get(self.config, "ckpt_path") is not None
             out, overwrite = self._get(self.config, "out"), self._get(self.config, "overwrite")
             _prepare(Path(out), resumed=resumed, overwrite=overwrite)
+
+    def _parse_ckpt_path(self) -> None:
+        """Refuse unsafe and foreign checkpoints; take no options from them."""
+        path = self.config[self.config.subcommand].get("ckpt_path")
+        if path is not None:
+            read_checkpoint(path)
 
     def _callbacks(self, out: Path, data: PDEDataModule) -> list[lightning.Callback]:
         bar = bool(self._get(self.config_init, "trainer").get("enable_progress_bar"))
@@ -178,9 +181,7 @@ class _SaveConfig(SaveConfigCallback):
             return
         folder = Path(trainer.default_root_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        self.parser.save(
-            self.config, folder / self.config_filename, skip_none=False, overwrite=True
-        )
+        self.parser.save(self.config, folder / self.config_filename, overwrite=True)
 
 
 def main(words: Sequence[str]) -> int:
@@ -339,6 +340,9 @@ def _quiet() -> Iterator[None]:
             ".*`val_dataloader` returned 0.*",
             ".*val_dataloader.*length is 0.*",
             ".*Checkpoint directory .* exists and is not empty.*",
+            ".*Total length of `list` across ranks is zero.*",
+            r"\s*By default only one JsonargparseDeprecationWarning",
+            r"\s*``instantiate_classes`` was deprecated",
             ".*logs directory .* exists and is not empty.*",
             ".*isinstance.treespec, LeafSpec.*",
             ".*callbacks used to create the checkpoint need to be provided.*",

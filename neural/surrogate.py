@@ -236,7 +236,7 @@ class Surrogate:
         InputError
             If the number of channels or axes is wrong, or a result is not finite.
         """
-        values = torch.as_tensor(np.asarray(inputs, dtype=np.float64))
+        values = torch.as_tensor(np.array(inputs, dtype=np.float64))
         result = self._evaluate(values.to(self.input_normalizer.mean.dtype).to(self.device))
         array: FloatArray = result.to("cpu").double().numpy()
         if not np.isfinite(array).all():

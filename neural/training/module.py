@@ -77,7 +77,7 @@ class SurrogateModule(lightning.LightningModule):
 
     def __init__(
         self,
-        model: nn.Module | dict[str, Any],
+        model: dict[str, Any] | nn.Module,
         inputs: Sequence[str],
         outputs: Sequence[str],
         statistics: Statistics = "channel",

@@ -70,8 +70,8 @@ def test_symmetries_keep_samples_exact(sources) -> None:
         assert np.allclose(sorted(answer.ravel()), sorted(source.outputs[number].ravel()))
     assert changed > 3
     # one transformed sample is an exact solution of its transformed coefficient
-    from pdesolve.problems.darcy import DarcyProblem
     from meshes import Field, StructuredGrid
+    from pdesolve.problems.darcy import DarcyProblem
 
     grid = StructuredGrid((12, 12))
     problem = DarcyProblem(Field(grid, inputs[0].double().numpy()))

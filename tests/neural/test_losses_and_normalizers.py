@@ -34,7 +34,7 @@ def test_losses_reject() -> None:
         RelativeL2()(torch.ones(2, 1, 3), torch.tensor([[[1.0, 1, 1]], [[0.0, 0, 0]]]))
     with pytest.raises(InputError, match="must be equal in shape"):
         RelativeL2()(torch.ones(2, 1, 3), torch.ones(2, 1, 4))
-    with pytest.raises(InputError, match="reduction='men' is unknown. Did you mean 'mean'"):
+    with pytest.raises(InputError, match=r"reduction='men' is unknown\. Did you mean 'mean'"):
         RelativeL2("men")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="weight=-1 must be a number of at least 0"):
         RelativeH1(-1)

@@ -52,11 +52,11 @@ class StopAfter(lightning.Callback):
     def __init__(self, epoch: int, path) -> None:
         self.epoch, self.path = epoch, path
 
-    def on_validation_end(self, trainer, pl_module) -> None:
+    def on_validation_end(self, trainer, _) -> None:
         if trainer.current_epoch == self.epoch and not trainer.sanity_checking:
             trainer.should_stop = True
 
-    def on_train_epoch_end(self, trainer, pl_module) -> None:
+    def on_train_epoch_end(self, trainer, _) -> None:
         if trainer.current_epoch == self.epoch:
             trainer.save_checkpoint(self.path)
 
