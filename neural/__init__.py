@@ -42,7 +42,7 @@ _HOME = {
     "get_model": "neural.models.registry",
     "initial_guess": "neural.accelerate",
 }
-__all__ = list(_HOME)  # noqa: PLE0604
+__all__ = list(_HOME)
 
 
 def __getattr__(name: str) -> object:
