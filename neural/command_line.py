@@ -83,7 +83,7 @@ class TrainingCommand(LightningCLI):
             "--out", type=str, default="training", help="folder for checkpoints and logs"
         )
         parser.add_argument(
-            "--overwrite", type=bool, default=False, help="replace what an earlier run left there"
+            "--overwrite", action="store_true", help="replace what an earlier run left there"
         )
 
     def instantiate_trainer(self, **options: Any) -> lightning.Trainer:
@@ -318,7 +318,7 @@ def _prepare(out: Path, *, resumed: bool, overwrite: bool) -> None:
     if found and not overwrite:
         raise InputError(
             f"'{out}' holds an earlier run ({found[0].name}); give another --out, resume with "
-            "--ckpt_path, or replace it with --overwrite true"
+            "--ckpt_path, or replace it with --overwrite"
         )
     for path in found:
         path.unlink()

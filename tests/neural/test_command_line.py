@@ -83,7 +83,7 @@ def test_runs_are_repeatable_and_not_overwritten(folder) -> None:
     assert all(torch.equal(one[name], two[name]) for name in one)
     with pytest.raises(InputError, match="'a' holds an earlier run"):
         main(["fit", "--config", "run.yaml", "--out", "a"])
-    assert main(["fit", "--config", "run.yaml", "--out", "a", "--overwrite", "true"]) == 0
+    assert main(["fit", "--config", "run.yaml", "--out", "a", "--overwrite"]) == 0
 
 
 def test_without_validation_data(folder) -> None:
@@ -103,7 +103,7 @@ def test_without_validation_data(folder) -> None:
         (["fit", "--model.model.widht", "3"], "no option 'widht'. Did you mean 'width'"),
         (["fit", "--trainer.max_epochs", "three"], "max_epochs: 'three' was given, .* an integer"),
         (["fit", "--model.optimizer", "adm"], "model.optimizer: 'adm' was given"),
-        (["fit", "--overwrite", "maybe"], "overwrite: 'maybe' was given, .* true or false"),
+        (["fit", "--data.drop_last", "maybe"], "drop_last: 'maybe' was given, .* true or false"),
         (["fit", "--data.batch_size", "0"], "batch_size=0 must be an integer of at least 1"),
         (["fit", "--data.train", "no.pt"], "there is no file 'no.pt'"),
         (["fit", "--model.model.modes", "[9, 9]"], r"modes\[0\]=9 is more than a grid of 13"),
