@@ -49,12 +49,13 @@ def run(words: Sequence[str]) -> int:
         device=given["device"],
     )
     title = (
-        f"{checkpoint.name}: {report.model} on {report.family}, {report.num_parameters} parameters, "
-        f"trained on {report.num_train} samples of {shape_text(report.trained_shape)} in "
-        f"{report.training_seconds:.0f} s"
+        f"{checkpoint.name}: {report.model} on {report.family}, {report.num_parameters} "
+        f"parameters, trained on {report.num_train} samples of "
+        f"{shape_text(report.trained_shape)} in {report.training_seconds:.0f} s"
     )
     heads, *rows = report.rows()
-    print_table(title, heads, rows)
+    names = ("data set", *(entry.path.name for entry in report.datasets))
+    print_table(title, heads, [names, *rows])
     for entry in report.datasets:
         for remark in entry.remarks:
             print(f"{entry.path.name}: {remark}")

@@ -15,6 +15,7 @@ class Processes(Protocol):
     """What the command line needs to know of them."""
 
     rank: int
+    size: int
 
     def all_failed(self) -> bool:
         """Whether every process comes here within a short time."""
@@ -30,6 +31,7 @@ class OneProcess:
     """A start without MPI."""
 
     rank = 0
+    size = 1
 
     def all_failed(self) -> bool:
         """There is only one."""
@@ -52,4 +54,4 @@ def processes() -> Processes:
     except ImportError:
         return OneProcess()
     found: Processes = module.MPIProcesses()
-    return found
+    return found if found.size > 1 else OneProcess()
