@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -183,3 +185,39 @@ def test_tensor_files_that_are_refused(tmp_path) -> None:
     path.write_bytes(b"nothing")
     with pytest.raises(DataFileError, match="cannot be read as tensors"):
         TensorFileReader(path)
+
+
+@pytest.mark.petsc
+@pytest.mark.parametrize("memory_limit", [0, 10**9])
+def test_workers_read_generated_files(tmp_path, memory_limit) -> None:
+    from pdesolve import generate
+
+    for split in ("train", "test"):
+        generate("darcy2d", 6, shape=8, split=split, out=tmp_path / f"{split}.h5")
+    data = PDEDataModule(
+        train=tmp_path / "train.h5",
+        test=tmp_path / "test.h5",
+        batch_size=4,
+        num_workers=1,
+        memory_limit=memory_limit,
+    )
+    alone = PDEDataModule(train=tmp_path / "train.h5", batch_size=4)
+    for one, two in zip(data.train_dataloader(), alone.train_dataloader(), strict=True):
+        assert all(torch.equal(left, right) for left, right in zip(one, two, strict=True))
+    assert sum(len(batch[0]) for batch in data.test_dataloader()) == 6
+    generate("darcy2d", 7, shape=8, split="train", out=tmp_path / "again.h5")
+    with pytest.raises(InputError, match="overlap: both were generated with seed 0"):
+        PDEDataModule(train=tmp_path / "train.h5", test=tmp_path / "again.h5").setup()
+
+
+def test_public_set_is_read_and_disjoint() -> None:
+    folder = os.environ.get("PDESOLVE_EXTERNAL_DATA")
+    if not folder:
+        pytest.skip("PDESOLVE_EXTERNAL_DATA is not set")
+    data = PDEDataModule(
+        train=f"{folder}/darcy_train_16.pt", test=f"{folder}/darcy_test_16.pt", num_train=100
+    )
+    data.setup()
+    inputs, outputs, _ = next(iter(data.test_dataloader()))
+    assert inputs.shape == outputs.shape == (20, 1, 16, 16)
+    assert set(inputs.unique().tolist()) == {0.0, 1.0}
