@@ -96,44 +96,6 @@ class SolverOptions:
         self._inserted = []
 
 
-def petsc_flags(words: list[str]) -> dict[str, str | None]:
-    """Parse ``-ksp_type cg -ksp_monitor`` as PETSc does.
-
-    Raises
-    ------
-    InputError
-        If a value stands where an option's name should.
-
-    Examples
-    --------
-    >>> petsc_flags(["-ksp_type", "cg", "-ksp_monitor", "-shift", "-1.5"])
-    {'ksp_type': 'cg', 'ksp_monitor': None, 'shift': '-1.5'}
-    """
-    options: dict[str, str | None] = {}
-    index = 0
-    while index < len(words):
-        word = words[index]
-        if not is_flag(word):
-            raise InputError(
-                f"'{word}' after '--' is no PETSc option; options start with a dash, such as "
-                "-ksp_type cg"
-            )
-        name = word.lstrip("-")
-        following = words[index + 1] if index + 1 < len(words) else None
-        if following is not None and not is_flag(following):
-            options[name] = following
-            index += 2
-        else:
-            options[name] = None
-            index += 1
-    return options
-
-
-def is_flag(word: str) -> bool:
-    """Whether PETSc takes a word as an option's name (a negative number is a value)."""
-    return len(word) > 1 and word[0] == "-" and not (word[1].isdigit() or word[1] == ".")
-
-
 def reason_name(reason: int) -> str:
     """PETSc's name of a Krylov method's reason for stopping."""
     names: dict[int, str] = {

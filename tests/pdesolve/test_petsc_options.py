@@ -33,13 +33,13 @@ def test_flatten():
     ],
 )
 def test_flags(words, options):
-    from pdesolve._petsc_options import petsc_flags
+    from pdesolve.command_line.petsc_flags import petsc_flags
 
     assert petsc_flags(words) == options
 
 
 def test_a_value_without_a_flag_is_refused():
-    from pdesolve._petsc_options import petsc_flags
+    from pdesolve.command_line.petsc_flags import petsc_flags
 
     with pytest.raises(InputError, match="'cg' after '--' is no PETSc option"):
         petsc_flags(["-ksp_type", "gmres", "cg"])
