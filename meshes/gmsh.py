@@ -97,8 +97,10 @@ def _read(path: Path) -> Any:
     import meshio
 
     try:
-        return meshio.read(path, file_format="gmsh")
-    except (Exception, SystemExit) as error:
+        return meshio.gmsh.read(path)
+    except Exception as error:
+        if "$Element section" in str(error):
+            raise InputError(f"'{path}' holds no cells; mesh the geometry before saving") from error
         raise InputError(
             f"'{path}' cannot be read as a Gmsh file, format 2 or 4 ({type(error).__name__}: "
             f"{str(error).strip() or 'not its format'}); save it again from Gmsh with "

@@ -25,8 +25,9 @@ MULTIGRID: dict[str, Any] = {
     "mg_levels_ksp_max_it": 2,
     "mg_levels_pc_type": "jacobi",
 }
-# Read by Firedrake, not by PETSc.
-_FOR_FIREDRAKE = ("mat_type", "pmat_type")
+_NEED_SYMMETRY = {"cg", "minres", "symmlq", "cr", "fcg", "pipecg", "groppcg", "nash", "stcg"}
+# Reasons that come from a test of the residual; after any other one it is tested here.
+_RESIDUAL_TESTED = {"CONVERGED_RTOL", "CONVERGED_ATOL"}
 
 
 def default_parameters(form: LinearForm, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +81,8 @@ class LinearFormSolver:
         _check_stopping(self.options.options)
         self.form = form
         self.space = form.bilinear.arguments()[-1].function_space()
-        self.comm = self.space.mesh().comm
+        self.mesh = self.space.mesh().unique()
+        self.comm = self.mesh.comm
         self.failure = ""
         self.unused: list[str] = []
         self._ksp: Any = None
@@ -196,7 +198,7 @@ class LinearFormSolver:
             excess += abs(product.sum())
             size += product.norm(PETSc.NormType.NORM_1)
         # the error of reading data on the mesh, for data that vary over a third of it or more
-        allowed = max(min(4.0 * relative_cell_size(self.space.mesh()) ** 2, 0.5), 1e-8)
+        allowed = max(min(4.0 * relative_cell_size(self.mesh) ** 2, 0.5), 1e-8)
         if size > 0 and excess / size > allowed:
             raise InputError(
                 "no side fixes u, so sources and fluxes must balance, ∫f + ∮flux = 0; here they "
@@ -219,8 +221,19 @@ class LinearFormSolver:
         ksp.setDMActive(PETSc.KSP.DMActive.ALL, False)
         ksp.setOptionsPrefix(self.options.prefix)
         ksp.setOperators(operator.petscmat, preconditioned.petscmat)
-        with firedrake.dmhooks.add_hooks(dm, self, appctx=self._context, save=False):
-            ksp.setFromOptions()
+        try:
+            with firedrake.dmhooks.add_hooks(dm, self, appctx=self._context, save=False):
+                ksp.setFromOptions()
+        except PETSc.Error as error:
+            raise InputError(
+                f"PETSc refused the solver's options: {str(error).strip().splitlines()[-1]}. Check "
+                "the values of ksp_type, pc_type and the others"
+            ) from error
+        if ksp.getType() in _NEED_SYMMETRY and not self.form.symmetric:
+            raise InputError(
+                f"ksp_type '{ksp.getType()}' needs a symmetric form, and this one is not; use "
+                "gmres or bcgs"
+            )
         ksp.setConvergenceHistory()
         ksp.setErrorIfNotConverged(False)
         ksp.setInitialGuessNonzero(guessed and ksp.getType() != "preonly")
@@ -254,8 +267,8 @@ class LinearFormSolver:
         direct = ksp.getType() == "preonly"  # which reads no tolerances
         rtol = float(self.options.options["ksp_rtol"] if direct else ksp.getTolerances()[0])
         converged = reason > 0 and not self.failure and math.isfinite(relative)
-        if converged and direct and relative > max(rtol, 1e-14):
-            converged, self.failure = False, "one application leaves a larger residual"
+        if converged and reason_name(reason) not in _RESIDUAL_TESTED:
+            converged = relative <= max(rtol, 1e-14)
         return SolveResult(
             converged=converged,
             reason=reason_name(reason) if not self.failure else "DIVERGED_PC_FAILED",
@@ -300,6 +313,14 @@ class LinearFormSolver:
         )
         if self.failure:
             text += f" PETSc said: {self.failure}."
+        if result.reason == "DIVERGED_PC_FAILED":
+            text += (
+                " The preconditioner could not be set up: the matrix may be singular, or PETSc's "
+                "own factorisation was asked for on several processes (then give "
+                "pc_factor_mat_solver_type mumps)."
+            )
+        if result.reason.startswith("CONVERGED"):
+            text += " The method stopped for another reason than a small residual."
         if result.reason == "DIVERGED_ITS":
             text += " Raise ksp_max_it, or use a better preconditioner (pc_type gamg or lu)."
         return (
@@ -326,7 +347,7 @@ def _petsc_null_space(basis: Any) -> Any:
     """PETSc's object for a Firedrake basis, of one space or a mixed one."""
     if hasattr(basis, "nullspace"):
         return basis.nullspace()
-    if not hasattr(basis, "_nullspace"):
+    if basis._nullspace is None:
         basis._build_monolithic_basis()
     return basis._nullspace
 

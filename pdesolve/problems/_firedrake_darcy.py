@@ -33,7 +33,7 @@ HYBRIDIZATION: dict[str, Any] = {
     "mat_type": "matfree",
     "ksp_type": "fgmres",
     "pc_type": "python",
-    "pc_python_type": "firedrake.HybridizationPC",
+    "pc_python_type": "pdesolve.fem._firedrake_hybridization.FluxHybridization",
     "hybridization_ksp_type": "cg",
     "hybridization_ksp_rtol": 1e-9,
     "hybridization_ksp_max_it": 1000,
