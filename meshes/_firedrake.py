@@ -18,7 +18,7 @@ use_cache_of_this_processor()
 with warnings.catch_warnings():
     # PETSc may run already, for the other backend; Firedrake then takes it as it is
     warnings.filterwarnings("ignore", "Calling petsctools.init", UserWarning)
-    firedrake = require("firedrake", extra="fem")
+    firedrake: Any = require("firedrake", extra="fem")
 
 # A label in the mesh's DMPlex for each named part; its value is the number in Firedrake's
 # own "Face Sets" and "Cell Sets". Labels travel with the mesh through distribution and

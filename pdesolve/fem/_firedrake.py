@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import ufl
-
 from meshes._firedrake import firedrake
-from meshes.errors import InputError
+from meshes.errors import InputError, require
 
 __all__ = ["communicator", "firedrake", "raise_together", "ufl"]
+
+ufl: Any = require("ufl", extra="fem")
 
 
 def communicator(comm: Any) -> Any:

@@ -30,7 +30,7 @@ def normal_flux(space: Any, value: Any, number: int) -> Any:
     >>> space = firedrake.FunctionSpace(mesh, "RT", 1)
     >>> flux = normal_flux(space, firedrake.Constant(3.0), 1)
     >>> normal = ufl.FacetNormal(mesh)
-    >>> round(firedrake.assemble(ufl.dot(flux, normal) * ufl.ds(1)), 12)
+    >>> round(float(firedrake.assemble(ufl.dot(flux, normal) * ufl.ds(1))), 12)
     3.0
     """
     mesh = space.mesh()
