@@ -41,6 +41,7 @@ def run(shapes: tuple[int, ...] = (128, 512), repeats: int = 9) -> Table:
         ratio = (medians[0] + medians[1]) / (medians[2] + medians[3])
         table.add(f"{size}²", *medians, ratio)
     table.notes.append(
-        f"Medians of {repeats} samples (seed 0) of darcy2d; the solve counts its set-up. One process."
+        f"Medians of {repeats} samples (seed 0) of darcy2d; the solve counts its set-up. "
+        "One process."
     )
     return table

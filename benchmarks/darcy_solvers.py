@@ -82,7 +82,7 @@ def run(repeats: int = 5) -> Table:
         cells.append(f"{1e3 * statistics.median(times[1:]):.1f}")
     table.add("SciPy spsolve", *cells)
     table.notes.append(
-        f"Median of {repeats} samples after one; iterations in brackets; matrix, pattern and solver "
-        "kept from sample to sample (SciPy's has nothing to keep). One process."
+        f"Median of {repeats} samples after one; iterations in brackets; matrix, pattern and "
+        "solver kept from sample to sample (SciPy's has nothing to keep). One process."
     )
     return table

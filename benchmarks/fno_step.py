@@ -52,13 +52,13 @@ def run(batch: int = 20, modes: int = 12, width: int = 32, repeats: int = 5) -> 
         "pdesolve FNO (no padding)", lambda: FNO(1, 1, (modes, modes), width, padding=0)
     )
     try:
-        from neuralop.models import FNO as PublicFNO
+        from neuralop import models as public
     except ImportError as error:
         table.notes.append(f"neuraloperator is not installed here ({error}); its row is left out.")
         return table
     theirs = measure(
         "neuraloperator FNO",
-        lambda: PublicFNO(
+        lambda: public.FNO(
             n_modes=(2 * modes, 2 * modes),
             in_channels=1,
             out_channels=1,
