@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pdesolve.problems.darcy import DarcyProblem
 
 # Up to these sizes a factorisation takes no longer than hybridisation, whose kernels take
-# a minute to compile when they are first used (docs: Darcy flow).
+# up to a minute to compile when they are first used (docs: Finite elements).
 LARGEST_DIRECT = {2: 100_000, 3: 30_000}
 DIRECT: dict[str, Any] = {
     "ksp_type": "gmres",
