@@ -122,7 +122,7 @@ def solve(
         )
     if chosen == "spectral":
         return _solve_spectral(problem, _as_grid(problem, mesh), solver_parameters, x0, check)
-    require("firedrake", extra="fem")
+    importlib.import_module("meshes._firedrake")  # sets the kernel cache; says what is missing
     solver = importlib.import_module("pdesolve.fem._firedrake_solver")
     solution: Solution = solver.solve_fem(
         problem,
