@@ -6,6 +6,7 @@ default: ``python -m benchmarks darcy_accuracy``.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -17,35 +18,45 @@ from pdesolve import generate
 CONFIGURATION = Path(__file__).parents[1] / "examples" / "darcy_fno.yaml"
 
 
-def run(epochs: int = 40, num_train: int = 1000, num_test: int = 100) -> Table:
-    """Train at 43² and at 85², test both at both."""
+def run(
+    epochs: int = 40, num_train: int = 1000, num_test: int = 100, folder: Path | None = None
+) -> Table:
+    """Train at 43² and at 85², test both at both.
+
+    With PDESOLVE_BENCHMARK_FOLDER set, data and checkpoints are kept there, and what is there
+    already is used.
+    """
+    named = os.environ.get("PDESOLVE_BENCHMARK_FOLDER")
+    if folder is None and named is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            return run(epochs, num_train, num_test, Path(temporary))
+    folder = folder or Path(str(named))
     table = Table(
         "darcy_accuracy",
         f"FNO on darcy2d, {num_train} training and {num_test} test samples, {epochs} epochs",
         ("trained at", "training, s", "relative L2 at 43²", "relative L2 at 85²"),
     )
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for cells in (43, 85):
-            for split, count in (("train", num_train), ("test", num_test)):
-                out = folder / f"{split}_{cells}.h5"
+    for cells in (43, 85):
+        for split, count in (("train", num_train), ("test", num_test)):
+            out = folder / f"{split}_{cells}.h5"
+            if not out.exists():
                 generate("darcy2d", count, shape=(cells, cells), split=split, out=out)
-        for cells in (43, 85):
-            out = folder / f"fno_{cells}"
+    for cells in (43, 85):
+        checkpoint = folder / f"fno_{cells}" / "last.ckpt"
+        if not checkpoint.exists():
             status = train(
                 [
                     *("fit", "--config", str(CONFIGURATION)),
                     *("--data.train", str(folder / f"train_{cells}.h5")),
                     *("--data.test", str(folder / f"test_{cells}.h5")),
-                    *("--trainer.max_epochs", str(epochs), "--out", str(out)),
+                    *("--trainer.max_epochs", str(epochs), "--out", str(checkpoint.parent)),
                 ]
             )
             if status != 0:
                 raise RuntimeError(f"training at {cells}² ended with status {status}")
-            files = [folder / f"test_{size}.h5" for size in (43, 85)]
-            report = evaluate(out / "last.ckpt", data=files)
-            errors = [f"{100 * found.mean['relative_l2']:.2f} %" for found in report.datasets]
-            table.add(f"{cells}²", report.training_seconds, *errors)
+        report = evaluate(checkpoint, data=[folder / f"test_{size}.h5" for size in (43, 85)])
+        errors = [f"{100 * found.mean['relative_l2']:.2f} %" for found in report.datasets]
+        table.add(f"{cells}²", report.training_seconds, *errors)
     table.notes.append(
         "Recipe of examples/darcy_fno.yaml: width 32, 12 modes, GELU, padding, symmetries of the "
         "square, loss of values and gradients, Adam with one cycle; seed 0."
