@@ -236,6 +236,7 @@ class MeshStrategy:
         self.parameters = merged_parameters(rtol, solver_parameters)
         self._coarse = coarse_grid(grid) if estimate_error else None
         self._comm = own_communicator()
+        self._meshes: dict[tuple[int, ...], Any] = {}
 
     def describe(self) -> Mapping[str, Any]:
         """What decides the answers."""
@@ -296,7 +297,7 @@ class MeshStrategy:
         try:
             solution = solve(
                 task.problem,
-                mesh=shape,
+                mesh=self._mesh(task, shape),
                 backend=self.backend,
                 solver_parameters=parameters,
                 comm=self._comm,
@@ -308,5 +309,18 @@ class MeshStrategy:
             return None, failure.result
         return (values if np.isfinite(values).all() else None), solution.result
 
+    def _mesh(self, task: SampleTask, shape: tuple[int, ...]) -> Any:
+        """What `solve` takes as its mesh; Firedrake's meshes are made once."""
+        if self.backend != "fem":
+            return shape
+        if shape not in self._meshes:
+            from pdesolve.fem import box_mesh
+
+            whole = str(self.discretization.get("element", "CG")) in ("Q", "RTCF")
+            grid = task.problem.grid(shape)
+            self._meshes[shape] = box_mesh(grid, self._comm, tensor_cells=whole)
+        return self._meshes[shape]
+
     def close(self) -> None:
-        """Nothing is kept."""
+        """Let the meshes go."""
+        self._meshes.clear()
