@@ -79,8 +79,9 @@ def start_solver(words: Words) -> dict[str, Any]:
     require("petsc4py", extra="petsc")
     from pdesolve.command_line._petsc_start import start_petsc
 
-    start_petsc(at_start)
-    return {**(words["solver_parameters"] or {}), **solver}
+    given = {**(words["solver_parameters"] or {}), **solver}
+    start_petsc(at_start, given)
+    return given
 
 
 def add_solver_parameters(parser: VerbParser) -> None:

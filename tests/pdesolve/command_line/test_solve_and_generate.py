@@ -182,3 +182,14 @@ def test_check_finds_damage(command, tmp_path):
 def test_check_needs_a_file(refused):
     assert "files is missing; for example: pdesolve check darcy.h5" in refused("check")
     assert "files: there is no file 'a.h5'" in refused("check a.h5")
+
+
+def test_flags_win_over_the_environment(command):
+    from petsc4py import PETSc
+
+    PETSc.Options().setValue("ksp_type", "gmres")  # as PETSC_OPTIONS would
+    try:
+        outcome = command("solve darcy2d --shape 8 -- -ksp_type cg")
+    finally:
+        PETSc.Options().delValue("ksp_type")
+    assert "cg + gamg" in outcome.out, outcome.err
