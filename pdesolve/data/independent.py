@@ -18,7 +18,7 @@ from pdesolve.data.error_estimate import (
     relative_error_estimate,
 )
 from pdesolve.data.samples import SampleRecord, SampleTask
-from pdesolve.data.schema import Status
+from pdesolve.data.schema import DRIFT, Status
 from pdesolve.data.settings import checked_tolerance
 from pdesolve.problems.base import Problem
 
@@ -176,16 +176,17 @@ class GridStrategy:
         solver = self._new_solver({**DIRECT_PARAMETERS, "ksp_rtol": self.rtol}, "pdesolve_direct_")
         vector, result = solver.solve(system, check=False)
         values = self._array(vector)
-        good = self._good(values, result) and result.relative_residual <= self.rtol
+        good = self._good(values, result)
         solver.destroy()
         return (Status.SOLVED_DIRECTLY if good else Status.FAILED), values, result
 
     def _array(self, vector: Any) -> FloatArray:
         return np.array(vector.array_r).reshape(self.grid.shape)
 
-    @staticmethod
-    def _good(values: FloatArray, result: SolveResult) -> bool:
-        return result.converged and bool(np.isfinite(values).all())
+    def _good(self, values: FloatArray, result: SolveResult) -> bool:
+        # the solver may have been told another tolerance through PETSC_OPTIONS
+        met = result.converged and result.relative_residual <= DRIFT * self.rtol
+        return met and bool(np.isfinite(values).all())
 
     def close(self) -> None:
         """Free the PETSc objects."""
@@ -307,7 +308,9 @@ class MeshStrategy:
             values = solution.on(self.grid).values
         except SolveFailure as failure:
             return None, failure.result
-        return (values if np.isfinite(values).all() else None), solution.result
+        result = solution.result
+        met = result.relative_residual <= DRIFT * self.rtol  # as in GridStrategy
+        return (values if met and np.isfinite(values).all() else None), result
 
     def _mesh(self, task: SampleTask, shape: tuple[int, ...]) -> Any:
         """What `solve` takes as its mesh; Firedrake's meshes are made once."""

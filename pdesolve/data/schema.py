@@ -52,6 +52,10 @@ class Status(IntEnum):
     FAILED = 3
 
 
+DRIFT = 1.5
+"""How far a stored residual may lie above its tolerance: the one that a Krylov method
+updates drifts a little from the true one."""
+
 USABLE = (int(Status.SOLVED), int(Status.SOLVED_DIRECTLY))
 
 PER_SAMPLE: dict[str, tuple[str, float]] = {

@@ -121,6 +121,22 @@ def test_a_failed_solve_is_repeated_directly(tmp_path):
     assert "DIVERGED_ITS after 1 iteration; directly: preonly + lu" in log
 
 
+@pytest.mark.parametrize("options", [{}, {"backend": "fem"}], ids=["grid", "fem"])
+def test_a_tolerance_from_elsewhere_is_not_taken_for_the_one_asked_for(tmp_path, options):
+    if options:
+        pytest.importorskip("firedrake")
+    from petsc4py import PETSc
+
+    PETSc.Options().setValue("ksp_rtol", 1e-2)  # as PETSC_OPTIONS would
+    try:
+        info = generate("darcy2d", 2, shape=8, out=tmp_path / "set.h5", **options)
+    finally:
+        PETSc.Options().delValue("ksp_rtol")
+    assert info.num_failed == 0
+    with open_dataset(info.path) as data:
+        assert (data.read_records()["residual"] <= 1.5e-8).all()
+
+
 def test_a_sample_that_cannot_be_solved_is_marked(tmp_path, monkeypatch):
     from pdesolve.data import independent
 
