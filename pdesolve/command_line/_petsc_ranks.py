@@ -23,6 +23,10 @@ class MPIProcesses:
         self.rank: int = self._comm.Get_rank()
         self.size: int = self._comm.Get_size()
 
+    def first(self, value: int) -> int:
+        """The value of the first process, on all of them (collective)."""
+        return int(self._comm.bcast(value, root=0))
+
     def all_failed(self, patience: float = 2.0) -> bool:
         """Whether every process comes here within `patience` seconds."""
         request = self._comm.Ibarrier()

@@ -17,6 +17,9 @@ class Processes(Protocol):
     rank: int
     size: int
 
+    def first(self, value: int) -> int:
+        """The value of the first process, on all of them."""
+
     def all_failed(self) -> bool:
         """Whether every process comes here within a short time."""
 
@@ -32,6 +35,10 @@ class OneProcess:
 
     rank = 0
     size = 1
+
+    def first(self, value: int) -> int:
+        """The value itself."""
+        return value
 
     def all_failed(self) -> bool:
         """There is only one."""

@@ -25,6 +25,7 @@ from pdesolve.command_line.problems import (
     start_solver,
     write_run_file,
 )
+from pdesolve.command_line.processes import processes
 from pdesolve.command_line.tables import print_table, seconds_text, shape_text
 from pdesolve.problems.base import Problem
 from pdesolve.solution import Solution
@@ -202,17 +203,16 @@ def _print_both(
     """Solve without and with the prediction; give the second answer."""
     # the first of each also loads libraries and makes plans
     first = [_timed_solve(problem, keywords), _timed_solve(problem, keywords, surrogate)]
-    repeats = REPEATS if sum(timed.seconds for timed in first) < LONG_SECONDS else 1
+    # processes measure different times, and have to take the same decisions
+    short = sum(timed.seconds for timed in first) < LONG_SECONDS
+    repeats = processes().first(REPEATS if short else 1)
     without, with_prediction = [], []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # said once already
         for _ in range(repeats):
             without.append(_timed_solve(problem, keywords))
             with_prediction.append(_timed_solve(problem, keywords, surrogate))
-    plain, accelerated = (
-        sorted(runs, key=lambda timed: timed.seconds)[repeats // 2]
-        for runs in (without, with_prediction)
-    )
+    plain, accelerated = (_median(runs) for runs in (without, with_prediction))
     mesh = keywords["mesh"]
     own = dict(_result_rows(accelerated.solution))
     rows = [
@@ -227,6 +227,12 @@ def _print_both(
     print(f"Times are {median}, after a first one that also loads libraries.")
     print(f"Relative L2 difference of the two answers: {_difference(plain, accelerated):.1e}")
     return accelerated.solution
+
+
+def _median(runs: Sequence[_Timed]) -> _Timed:
+    """The run of median time, by the clock of the first process."""
+    order = sorted(range(len(runs)), key=lambda number: runs[number].seconds)
+    return runs[processes().first(order[len(runs) // 2])]
 
 
 def _difference(one: _Timed, other: _Timed) -> float:

@@ -26,6 +26,21 @@ verb.run = run
 sys.exit(main(["check", "a.h5"]))
 """
 
+OTHER_CLOCKS = """
+import dataclasses, sys
+from mpi4py import MPI
+import pdesolve.command_line.solve as verb
+from pdesolve.command_line.main import main
+
+real = verb._timed_solve
+
+def timed(*given):
+    return dataclasses.replace(real(*given), seconds=5.0 if MPI.COMM_WORLD.rank else 0.1)
+
+verb._timed_solve = timed
+sys.exit(main())
+"""
+
 
 def test_first_process_prints_and_all_end(tmp_path):
     words = f"solve darcy2d --shape 12 --out {tmp_path}/u.pvd --plot {tmp_path}/u.png"
@@ -58,3 +73,12 @@ def test_failure_of_one_process_ends_all():
     done = start_parallel(ONE_FAILS, 2, timeout=60)
     assert done.returncode == 1
     assert "process 1: pdesolve check: error: ValueError: only here" in done.stderr
+
+
+@pytest.mark.torch
+def test_processes_with_other_clocks_compare_the_same_solves(checkpoint):
+    words = f"solve darcy2d --shape 16 --accelerate {checkpoint}"
+    done = start_parallel(OTHER_CLOCKS, 2, *words.split(), timeout=60)
+    assert done.returncode == 0, done.stderr
+    difference = re.search(r"difference of the two answers: (\S+)", done.stdout)
+    assert float(difference[1]) < 1e-6
