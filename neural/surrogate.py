@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,8 +19,9 @@ from meshes.structured import FloatArray, StructuredGrid
 from neural.models.registry import build_model
 from neural.training.checkpoints import check_weights, metadata_of, read_checkpoint
 from neural.training.normalizers import GaussianNormalizer
+from neural.training.samples import plain
 from operators.failures import CheckpointError, SurrogateWarning
-from pdesolve.problems.base import Problem
+from pdesolve.problems.base import Problem, ProblemFamily
 
 
 class Surrogate:
@@ -172,6 +174,56 @@ class Surrogate:
             )
         self._check_ranges(fields, strict)
         return fields
+
+    def check_family(self, family: ProblemFamily, *, strict: bool = False) -> None:
+        """Check the numbers of a family that are no input of the model, such as a source.
+
+        Parameters
+        ----------
+        family
+            The family that problems are drawn from.
+        strict
+            Refuse other numbers than those trained with, instead of warning.
+
+        Raises
+        ------
+        CheckpointError
+            If it is another family.
+        InputError
+            If `strict` holds and a number differs.
+
+        Warns
+        -----
+        SurrogateWarning
+            If a number differs.
+        """
+        if family.name != self.family:
+            raise CheckpointError(
+                f"the surrogate was trained on the family '{self.family}', this is "
+                f"'{family.name}'; train one on that family"
+            )
+        options = (
+            {item.name: getattr(family, item.name) for item in dataclasses.fields(family)}
+            if dataclasses.is_dataclass(family)
+            else {}
+        )
+        differing = self.other_options(options)
+        if not differing:
+            return
+        message = f"{differing}: the prediction is an extrapolation"
+        if strict:
+            raise InputError(f"{message}, which strict=True refuses")
+        warnings.warn(message, SurrogateWarning, stacklevel=2)
+
+    def other_options(self, options: Mapping[str, Any]) -> str:
+        """What to say about options of a family that are not those trained with, if any."""
+        trained = self.metadata["data"].get("family", {}).get("options", {})
+        here = plain(dict(options))
+        differing = [name for name in trained if name in here and here[name] != trained[name]]
+        return ", ".join(
+            f"the family has {name}={here[name]!r}, the training data {name}={trained[name]!r}"
+            for name in differing
+        )
 
     def check_grid(self, grid: StructuredGrid) -> None:
         """Check dimension, box, kind and, for models of one resolution, size of a grid.

@@ -65,7 +65,7 @@ def evaluate(
     Warns
     -----
     SurrogateWarning
-        If a file was used for training.
+        If a file was used for training, or its family had other options there.
 
     Examples
     --------
@@ -112,6 +112,13 @@ def _check(surrogate: Surrogate, source: Any) -> None:
                 f"'{info.path}' has {key} {value}, the surrogate was trained with {described[key]}"
             )
     surrogate.check_grid(_grid(info))
+    differing = surrogate.other_options(info.settings.get("family", {}).get("options", {}))
+    if differing:
+        warnings.warn(
+            f"'{info.path}': {differing}: the predictions are extrapolations",
+            SurrogateWarning,
+            stacklevel=3,
+        )
     if len(source.valid_indices) == 0:
         raise InputError(f"'{info.path}' holds no usable sample")
     trained = described["data"]

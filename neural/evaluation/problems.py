@@ -42,7 +42,7 @@ def problems_of(
     """  # fmt: skip
     if info.family not in FAMILIES or info.seed is None:
         return [], f"the problems of family '{info.family}' cannot be drawn again"
-    family = get_family(info.family)
+    family = get_family(info.family, **info.settings.get("family", {}).get("given_options", {}))
     problems = []
     for row, number in enumerate(indices):
         generator = sample_generator(info.seed, info.split, int(number))
@@ -50,8 +50,8 @@ def problems_of(
         drawn = problem.input_fields(grid).values
         if drawn.shape != inputs[row].shape or not np.allclose(drawn, inputs[row], rtol=1e-5):
             return [], (
-                f"the file was made with other options of family '{info.family}' than its "
-                "defaults, or by a release that draws other samples"
+                f"family '{info.family}' draws other inputs here than the file holds, which another "
+                "release may have written"
             )
         problems.append(problem)
     return problems, ""

@@ -64,6 +64,7 @@ def run(words: Sequence[str]) -> int:
     if trained is not None and len(trained) != family.dimension:
         trained = None
     grid = problem.grid(shape_for(given["shape"] or trained, family))
+    surrogate.check_family(family, strict=given["strict"])
     inputs = surrogate.check(problem, grid, strict=given["strict"])
     start = time.perf_counter()
     prediction = Field(grid, surrogate.predict_batch(inputs.values[None])[0], surrogate.outputs)

@@ -27,7 +27,7 @@ from pdesolve.command_line.problems import (
 )
 from pdesolve.command_line.processes import processes
 from pdesolve.command_line.tables import print_table, seconds_text, shape_text
-from pdesolve.problems.base import Problem
+from pdesolve.problems.base import Problem, ProblemFamily
 from pdesolve.solution import Solution
 
 EXAMPLES = (
@@ -90,7 +90,7 @@ def run(words: Sequence[str]) -> int:
         "check": given["check"],
         "unused_options": "error",
     }
-    surrogate = _surrogate(given, problem, keywords)
+    surrogate = _surrogate(given, family, problem, keywords)
     keywords["solver_parameters"] = start_solver(given)
     title = sample_text(given, family)
     if surrogate is None:
@@ -127,7 +127,9 @@ def _backend(given: Words) -> str:
     return "fem" if for_fem else backend
 
 
-def _surrogate(given: Words, problem: Problem, keywords: dict[str, Any]) -> Any:
+def _surrogate(
+    given: Words, family: ProblemFamily, problem: Problem, keywords: dict[str, Any]
+) -> Any:
     """The surrogate, checked against the problem."""
     if given["accelerate"] is None:
         return None
@@ -136,6 +138,7 @@ def _surrogate(given: Words, problem: Problem, keywords: dict[str, Any]) -> Any:
         raise InputError("--accelerate predicts on grids; use --shape in place of --mesh")
     require("torch", extra="neural")
     surrogate = importlib.import_module("neural.surrogate").Surrogate.load(path)
+    surrogate.check_family(family)
     surrogate.check(problem, problem.grid(keywords["mesh"]))
     return surrogate
 

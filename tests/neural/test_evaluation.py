@@ -163,11 +163,11 @@ def test_report_times_the_solver(sources, surrogate) -> None:
     assert errors.break_even_with_data >= errors.break_even
 
 
-def test_samples_of_other_options_have_no_energy(sources, surrogate) -> None:
+def test_samples_that_cannot_be_drawn_again_have_no_energy(sources, surrogate) -> None:
     sources["test.h5"].inputs[1] *= 1.5
     errors = evaluate(surrogate, "test.h5", num_timed_solves=0).datasets[0]
     assert "relative_energy" not in errors.mean
-    assert "other options of family 'darcy2d'" in errors.remarks[0]
+    assert "family 'darcy2d' draws other inputs here" in errors.remarks[0]
 
 
 def test_evaluate_rejects(sources, memory_source, surrogate) -> None:

@@ -74,6 +74,25 @@ def test_values_outside_the_training_range_warn_or_are_refused(with_checkpoint, 
     assert "strict=True refuses" in refused(f"{words} --strict true")
 
 
+def test_other_options_of_the_family_warn_or_are_refused(with_checkpoint, refused):
+    """A source is no input of the model, so that no range of inputs shows it."""
+    said = "the family has source=5, the training data source=1.0"
+    for words in (
+        "predict best.ckpt darcy2d --set source=5",
+        "solve darcy2d --set source=5 --shape 8 --accelerate best.ckpt",
+    ):
+        outcome = with_checkpoint(words)
+        assert outcome.code == 0
+        assert said in outcome.err
+    assert said in refused("predict best.ckpt darcy2d --set source=5 --strict true")
+    words = "--num-samples 2 --shape 8 --split test --set source=5 --out strong.h5"
+    assert with_checkpoint(f"generate darcy2d {words}").code == 0
+    outcome = with_checkpoint("evaluate best.ckpt --data strong.h5")
+    assert outcome.code == 0
+    assert said in outcome.err
+    assert "relative energy" in outcome.out  # of the file's own problems
+
+
 def test_files_that_are_no_checkpoints(with_checkpoint, refused):
     assert "not a checkpoint" in refused("predict darcy_test.h5 darcy2d")
     assert "checkpoint is missing; for example" in refused("predict")
