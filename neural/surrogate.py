@@ -202,7 +202,7 @@ class Surrogate:
                 f"the surrogate was trained on the family '{self.family}', this is "
                 f"'{family.name}'; train one on that family"
             )
-        options = (
+        options: dict[str, Any] = (
             {item.name: getattr(family, item.name) for item in dataclasses.fields(family)}
             if dataclasses.is_dataclass(family)
             else {}

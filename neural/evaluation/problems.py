@@ -50,8 +50,8 @@ def problems_of(
         drawn = problem.input_fields(grid).values
         if drawn.shape != inputs[row].shape or not np.allclose(drawn, inputs[row], rtol=1e-5):
             return [], (
-                f"family '{info.family}' draws other inputs here than the file holds, which another "
-                "release may have written"
+                f"family '{info.family}' draws other inputs here than the file holds; another "
+                "release may have written it"
             )
         problems.append(problem)
     return problems, ""
