@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from meshes.errors import InputError, suggest
 from meshes.structured import FloatArray, StructuredGrid
-from operators.random_fields import GaussianRandomField, RandomFieldSample
+from operators.random_fields import GaussianRandomField, RandomFieldSample, is_finite_number
 from operators.spatial import SpatialFunction, as_spatial_function
 
 
@@ -52,7 +52,11 @@ class ScalarParameter:
     scale: Literal["linear", "log"] = "linear"
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.lower) and np.isfinite(self.upper) and self.lower <= self.upper):
+        if not (
+            is_finite_number(self.lower)
+            and is_finite_number(self.upper)
+            and self.lower <= self.upper
+        ):
             raise InputError(
                 f"parameter '{self.name}': range [{self.lower}, {self.upper}] must be finite with "
                 "lower <= upper"
@@ -185,7 +189,7 @@ class ThresholdedField:
 
     def __post_init__(self) -> None:
         for name, value in (("above", self.above), ("below", self.below)):
-            if not (np.isfinite(value) and value > 0):
+            if not (is_finite_number(value) and value > 0):
                 raise InputError(f"{name}={value!r} must be positive and finite")
 
     def sample(self, rng: np.random.Generator) -> SpatialFunction:
@@ -214,7 +218,7 @@ class LogNormalField:
     mean_log: float = 0.0
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.mean_log):
+        if not is_finite_number(self.mean_log):
             raise InputError(f"mean_log={self.mean_log!r} must be finite")
 
     def sample(self, rng: np.random.Generator) -> SpatialFunction:

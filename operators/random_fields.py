@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,19 @@ Boundary = Literal["neumann", "dirichlet", "periodic"]
 # modes an axis when the caller does not say; for alpha = 2, tau = 3 the tail left out
 # carries 1e-9, 4e-5 and 1.6e-2 of the variance in one, two and three dimensions
 DEFAULT_MODES = {1: 1024, 2: 128, 3: 32}
+
+
+def is_finite_number(value: object) -> bool:
+    """Whether a value is a real number other than NaN and infinity.
+
+    Examples
+    --------
+    >>> is_finite_number(1.5), is_finite_number("1.5"), is_finite_number(float("nan"))
+    (True, False, False)
+    """
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return False
+    return math.isfinite(value)
 
 
 def _eigenvalues(boundary: Boundary, num_modes: int, length: float) -> FloatArray:
@@ -134,12 +148,12 @@ class GaussianRandomField:
             raise InputError(
                 f"boundary={self.boundary!r} must be 'neumann', 'dirichlet' or 'periodic'"
             )
-        if not (np.isfinite(self.alpha) and self.alpha > self.dimension / 2):
+        if not (is_finite_number(self.alpha) and self.alpha > self.dimension / 2):
             raise InputError(
                 f"alpha={self.alpha!r} must exceed {self.dimension / 2}: below that a draw in "
                 f"{self.dimension}D has no finite variance"
             )
-        if not (np.isfinite(self.tau) and self.tau >= 0):
+        if not (is_finite_number(self.tau) and self.tau >= 0):
             raise InputError(f"tau={self.tau!r} must be finite and not negative")
         if self.tau == 0 and not self.zero_mean and self.boundary != "dirichlet":
             raise InputError("tau=0 gives the constant mode infinite variance; use zero_mean=True")
@@ -150,7 +164,7 @@ class GaussianRandomField:
         ):
             raise InputError(f"num_modes={self.num_modes!r} must be an integer of at least 2")
         sigma = self.standard_deviation
-        if sigma is not None and not (np.isfinite(sigma) and sigma > 0):
+        if sigma is not None and not (is_finite_number(sigma) and sigma > 0):
             raise InputError(f"standard_deviation={sigma!r} must be positive and finite")
         box = StructuredGrid((2,) * self.dimension, self.lower, self.upper)  # checks the box
         object.__setattr__(self, "lower", box.lower)

@@ -19,7 +19,7 @@ from operators.parameters import (
     ParameterSpace,
     ThresholdedField,
 )
-from operators.random_fields import Boundary, GaussianRandomField
+from operators.random_fields import Boundary, GaussianRandomField, is_finite_number
 from operators.spatial import SpatialFunction, as_spatial_function
 from pdesolve.grid.finite_volume import diffusion_system
 from pdesolve.problems.base import LinearSystem, Problem, ProblemFamily, SpectralSystem
@@ -276,7 +276,7 @@ class DarcyFamily(ProblemFamily):
             raise InputError(
                 f"kind='{self.kind}'. {suggest(self.kind, ('threshold', 'lognormal'))}"
             )
-        if not np.isfinite(self.source):
+        if not is_finite_number(self.source):
             raise InputError(f"source={self.source!r} must be a finite number")
         if not self.name:
             object.__setattr__(self, "name", self._standard_name)

@@ -52,6 +52,12 @@ def get_family(name: str, **options: Any) -> ProblemFamily:
     try:
         family = factory(**options)
     except TypeError as error:
+        for key in options:
+            if f"multiple values for argument '{key}'" in str(error):
+                raise InputError(
+                    f"family '{name}' fixes '{key}'; leave it out, or choose another family. "
+                    f"{suggest(name, FAMILIES)}"
+                ) from error
         options_of = factory if inspect.isclass(factory) else type(factory())
         known = [key for key in inspect.signature(options_of).parameters if key != "name"]
         unknown = [key for key in options if key not in known]

@@ -27,7 +27,18 @@ def test_unknown_family_option_names_the_nearest(refused):
 
 
 def test_family_option_of_the_wrong_type(refused):
-    assert "cannot be made with above='high'" in refused("solve darcy2d --set above=high")
+    base = "solve darcy2d --set"
+    assert "above='high' must be positive and finite" in refused(f"{base} above=high")
+    assert "tau='nan' must be finite" in refused(f"{base} tau=nan")
+    assert "alpha='a' must exceed 1.0" in refused(f"{base} alpha=a")
+    assert "source='s' must be a finite number" in refused(f"{base} source=s")
+    logarithm = f"{base} kind=lognormal mean_log=x"
+    assert "mean_log='x' must be finite" in refused(logarithm)
+
+
+def test_family_option_that_the_name_fixes(refused):
+    message = refused("solve darcy2d --set dimension=3")
+    assert "family 'darcy2d' fixes 'dimension'" in message
 
 
 def test_family_option_without_value(refused):
