@@ -40,6 +40,10 @@ _OTHER_NORM = {"symmlq", "cr"}
 # reasons that come from a test of the residual; after any other one it is tested here
 _RESIDUAL_TESTED = {"CONVERGED_RTOL", "CONVERGED_ATOL"}
 
+# A Krylov method updates its residual without computing b - A u again, and near the
+# limit of float64 the two part; above this many tolerances it is a failure.
+MOST_DRIFT = 10.0
+
 
 class GridSolver:
     """Solve linear systems on one grid, one after another.
@@ -242,8 +246,11 @@ class GridSolver:
         direct = self._ksp.getType() == PETSc.KSP.Type.PREONLY
         rtol = float(self.options.options["ksp_rtol"] if direct else self._ksp.getTolerances()[0])
         converged = code > 0 and not self._failure and bool(np.isfinite(relative))
+        true_norm = self._ksp.getNormType() == PETSc.KSP.NormType.UNPRECONDITIONED
         if reason not in _RESIDUAL_TESTED:
             converged = converged and relative <= rtol
+        elif reason == "CONVERGED_RTOL" and true_norm:
+            converged = converged and relative <= MOST_DRIFT * rtol
         history = [] if self._failure else self._ksp.getConvergenceHistory()
         return SolveResult(
             converged=converged,
@@ -273,7 +280,12 @@ class GridSolver:
                 "own factorisation was asked for on several processes (then give "
                 "pc_factor_mat_solver_type mumps)."
             )
-        if result.reason.startswith("CONVERGED"):
+        if result.reason == "CONVERGED_RTOL":
+            text += (
+                " The residual that the method updates has parted from b - A u: the tolerance is "
+                "below what float64 reaches here. Ask for a larger one."
+            )
+        elif result.reason.startswith("CONVERGED"):
             text += (
                 " This method takes its steps without testing the residual, which is larger than "
                 "asked for; use a Krylov method (ksp_type cg) or a factorisation (pc_type lu)."

@@ -220,6 +220,15 @@ def test_a_fixed_number_of_steps_is_no_convergence():
         solve(PROBLEM, mesh=16, solver_parameters={"ksp_type": "preonly"})
 
 
+def test_a_tolerance_below_what_float64_reaches_is_not_met():
+    with pytest.raises(LinearSolveFailure, match="below what float64 reaches") as caught:
+        solve(PROBLEM, mesh=24, solver_parameters={"ksp_rtol": 1e-30})
+    result = caught.value.result
+    assert not result.converged
+    assert 1e-17 < result.relative_residual < 1e-12
+    assert solve(PROBLEM, mesh=24, solver_parameters={"ksp_rtol": 1e-13}).result.converged
+
+
 def test_singular_matrices_are_reported():
     grid = StructuredGrid((6, 6))
     direct = {"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "petsc"}
