@@ -179,7 +179,7 @@ def draw(sizes: Sizes, surrogate: Surrogate) -> Path:
     solution = solve(problem, mesh=grid).field
     prediction = surrogate.predict(problem, grid)
     path = sizes.output / "darcy_demo.png"
-    plot_comparison(problem.input_fields(grid), solution, prediction, path)
+    plot_comparison(problem.input_fields(grid), solution, prediction, path, units=family.units)
     return path
 
 
