@@ -32,7 +32,7 @@ from neural.training.module import SurrogateModule
 from neural.training.report import EpochReport
 
 ACTIONS = {
-    "fit": "train; writes best.ckpt, last.ckpt, metrics.csv and config.yaml",
+    "fit": "train; writes last.ckpt, with validation data best.ckpt, metrics.csv, config.yaml",
     "validate": "error on the validation data",
     "test": "error on the test data",
     "predict": "outputs for the test data, as an array",
@@ -165,8 +165,9 @@ class TrainingCommand(LightningCLI):
         )
         best = "best.ckpt and last.ckpt" if (out / "best.ckpt").exists() else "last.ckpt"
         print(
-            f"trained for {module.training_seconds:.0f} s; relative L2 error: {metrics}; wrote "
-            f"{best} in {out}"
+            f"trained for {module.training_seconds:.0f} s; "
+            + (f"relative L2 error: {metrics}; " if metrics else "no epoch was left to train; ")
+            + f"wrote {best} in {out}"
         )
 
 
@@ -244,11 +245,16 @@ def explain(text: str) -> str:
     if unknown:
         return f"there is no option '{unknown[1]}'. {_nearest(unknown[1])}"
     wrong = re.search(r'Parser key "([^"]+)":', line)
+    foreign = re.search(r"Import path (\S+) does not correspond to a subclass of (\w+)", line)
+    if wrong and foreign:
+        return f"{wrong[1]}: '{foreign[1]}' is no {foreign[2]}"
     # a message on a nested value repeats what all alternatives expected; the first says enough
     value = re.findall(r"(?:Got value|Given value): (.*?)(?: Errors:| - |$)", line)
     if wrong and value:
         kinds = re.findall(
-            r"Expected an? (?:typing\.|<class ')?([\w\[\]', ]+?)'?>?(?=\.| -| Given|$)", line
+            r"Expected an? (typing\.Literal\[.*?\]|<class '[\w.]+'>|[\w\[\], ]+?)"
+            r"(?=\.| -| Given|$)",
+            line,
         )
         expected = " or ".join(dict.fromkeys(kind for kind in kinds if kind)) or "another type"
         return f"{wrong[1]}: '{value[-1]}' was given, expected is {_worded(expected)}"
@@ -256,9 +262,20 @@ def explain(text: str) -> str:
 
 
 def _worded(kind: str) -> str:
-    names = {"int": "an integer", "float": "a number", "str": "a text", "bool": "true or false"}
-    parts = [names.get(part, part) for part in kind.split(" or ") if part != "NoneType"]
-    return re.sub(r"Literal\[(.*?)\]", r"one of \1", " or ".join(parts))
+    names = {
+        "int": "an integer",
+        "float": "a number",
+        "str": "a text",
+        "bool": "true or false",
+        "Sequence": "a list",
+        "Mapping": "a mapping",
+        "dict": "a mapping",
+    }
+    parts = [re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", part) for part in kind.split(" or ")]
+    parts = [names.get(part, part) for part in parts if part != "NoneType"]
+    literal = all(part.startswith("typing.Literal") for part in parts)
+    choices = [re.sub(r"typing\.Literal\[(.*)\]", r"\1", part) for part in parts]
+    return ("one of " if literal else "") + " or ".join(choices)
 
 
 def _nearest(key: str) -> str:
@@ -344,6 +361,7 @@ def _quiet() -> Iterator[None]:
             r"\s*By default only one JsonargparseDeprecationWarning",
             r"\s*``instantiate_classes`` was deprecated",
             ".*logs directory .* exists and is not empty.*",
+            "The dirpath has changed from .*",
             ".*isinstance.treespec, LeafSpec.*",
             ".*callbacks used to create the checkpoint need to be provided.*",
         ):

@@ -143,6 +143,21 @@ def test_other_messages_of_the_parser_are_kept() -> None:
     assert explain("strange  thing") == "strange thing; see 'pdesolve train fit --help'"
 
 
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--model.inputs", "3"], "model.inputs: '3' was given, expected is a list"),
+        (["--model.loss.class_path", "os.system"], "model.loss: 'os.system' is no FieldLoss"),
+        (["--trainer.precision", "7"], "'7' was given, expected is one of 64, 32, 16 or 'trans"),
+        (["--trainer.deterministic", "maybe"], "expected is true or false or 'warn'"),
+    ],
+)
+def test_values_of_other_types(folder, words, text) -> None:
+    with pytest.raises(InputError) as caught:
+        main(["fit", "--config", "run.yaml", *words])
+    assert text in str(caught.value)
+
+
 def test_help(capsys) -> None:
     assert main([]) == 0
     assert "pdesolve train fit --config" in capsys.readouterr().out

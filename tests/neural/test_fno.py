@@ -138,6 +138,7 @@ def test_training_works_after_inference_mode() -> None:
     with torch.inference_mode():
         model(torch.randn(1, 1, 19))
     model(torch.randn(1, 1, 19)).sum().backward()
+    assert all(weights.grad is not None for weights in model.parameters())
 
 
 def test_coordinates_of_cells_stay_in_place_under_refinement() -> None:
