@@ -12,6 +12,7 @@ import numpy as np
 from pdesolve.data.header import open_file
 from pdesolve.data.schema import GROUP, USABLE, DatasetInfo, to_json
 from pdesolve.data.shards import write_safely
+from pdesolve.problems.registry import FAMILIES
 
 
 def card_path(path: str | Path) -> Path:
@@ -135,8 +136,10 @@ def reproduction_command(info: DatasetInfo) -> str:
     """The command that makes the file again."""
     strategy = info.settings["strategy"]
     options = info.settings["family"].get("given_options", {})
+    # a family of the user's own is known by its file only, which is not recorded
+    family = info.family if info.family in FAMILIES else "path/to/file.py:ClassName"
     words = [
-        f"pdesolve generate {info.family}"
+        f"pdesolve generate {family}"
         + "".join(f" --set {name}={value}" for name, value in options.items()),
         f"--num-samples {info.num_samples}",
         "--shape " + " ".join(map(str, info.shape)),

@@ -307,6 +307,8 @@ def test_command_of_the_card_names_what_differs_from_the_defaults(tmp_path):
         "pdesolve generate darcy2d --set above=4.0 --num-samples 2 --shape 8 8 --seed 0 "
         "--split train --backend grid --rtol 1e-08 --out set.h5 -- -pc_type icc\n"
     ) in read_card(info.path)
+    own = generate(get_family("darcy2d", name="own"), 2, shape=8, out=tmp_path / "own.h5")
+    assert "pdesolve generate path/to/file.py:ClassName --num" in read_card(own.path)
 
 
 @pytest.mark.firedrake
