@@ -119,9 +119,7 @@ class Problem(ABC):
         from pdesolve.problems.boundary import periodic_axes
 
         sizes = (
-            tuple(shape)
-            if isinstance(shape, Sequence | np.ndarray)
-            else (shape,) * self.dimension
+            tuple(shape) if isinstance(shape, Sequence | np.ndarray) else (shape,) * self.dimension
         )
         if len(sizes) != self.dimension:
             raise InputError(
@@ -141,6 +139,7 @@ class Problem(ABC):
 
     def spectral_system(self, grid: StructuredGrid) -> SpectralSystem:
         """The pseudo-spectral system on a periodic grid (backend ``spectral``)."""
+        del grid
         raise InputError(f"problem '{self.name}' has no form for the backend 'spectral'")
 
     def weak_form(self, context: Any) -> Any:

@@ -21,7 +21,7 @@ FAMILIES: dict[str, str] = {
 }
 
 
-def get_family(name: str, **options: Any) -> ProblemFamily:
+def get_family(name: str, /, **options: Any) -> ProblemFamily:
     """A family by its name, or from the user's own file.
 
     Parameters
