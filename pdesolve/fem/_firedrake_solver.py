@@ -100,11 +100,19 @@ def solve_fem(
     return solution
 
 
+LARGEST_DEGREE = 15
+
+
 def _check_element(element: str, degree: object) -> None:
     if element not in ELEMENTS:
         raise InputError(f"there is no element '{element}'. {suggest(str(element), ELEMENTS)}")
     if isinstance(degree, bool) or not isinstance(degree, numbers.Integral) or int(degree) < 1:
         raise InputError(f"degree={degree!r} must be an integer of 1 or more")
+    if int(degree) > LARGEST_DEGREE:
+        raise InputError(
+            f"degree={degree} is more than the {LARGEST_DEGREE} for which the elements' bases are "
+            "well conditioned; take a finer mesh"
+        )
 
 
 def _guess(x0: Field, space: Any) -> Any:

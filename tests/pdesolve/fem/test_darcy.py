@@ -96,6 +96,7 @@ class TestMeshes:
             ((4, 4, 4), {}, "has 3 axes; 'darcy' is 2D"),
             ((4, 4), {"element": "GC"}, r"no element 'GC'. Did you mean 'CG'\?"),
             ((4, 4), {"degree": 0}, "degree=0 must be an integer of 1 or more"),
+            ((4, 4), {"degree": 99}, "degree=99 is more than the 15"),
             ((4, 4), {"degree": 1.5}, "degree=1.5 must be an integer"),
         ],
     )
