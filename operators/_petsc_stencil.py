@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import itertools
 import math
 from typing import Any
@@ -200,6 +202,21 @@ class StencilMatrix:
         """Free the PETSc objects (collective)."""
         self.mat.destroy()
         self.dm.destroy()
+
+
+def _free_together() -> None:
+    """Free what Python has dropped, on all processes in step, before PETSc ends.
+
+    Python may have collected objects on some processes only; PETSc would then wait for the
+    others at its end.
+    """
+    gc.collect()
+    if PETSc.Sys.isInitialized() and not PETSc.Sys.isFinalized():
+        PETSc.garbage_cleanup(PETSc.COMM_WORLD)
+
+
+if PETSc.COMM_WORLD.getSize() > 1:
+    atexit.register(_free_together)
 
 
 def stencil_matrix(stencil: Stencil, comm: Any = None) -> StencilMatrix:
