@@ -7,7 +7,15 @@ import importlib
 import time
 from pathlib import Path
 
-NAMES = ("start_up", "assembly", "darcy_solvers", "generation", "fno_step")
+NAMES = (
+    "start_up",
+    "assembly",
+    "darcy_solvers",
+    "generation",
+    "fno_step",
+    "finite_elements",
+    "raviart_thomas",
+)
 LONG = ("darcy_accuracy",)
 
 
