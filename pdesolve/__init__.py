@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from pdesolve.random_streams import sample_generator as sample_generator
     from pdesolve.solution import Solution as Solution
     from pdesolve.solving import solve as solve
+    from pdesolve.evolving import evolve as evolve
+    from pdesolve.trajectory import Trajectory as Trajectory
+    from pdesolve.problems.boundary import Absorbing as Absorbing
+    from pdesolve.problems.boundary import Robin as Robin
+    from pdesolve.problems.evolution import EvolutionProblem as EvolutionProblem
 
 __version__ = "0.1.0"
 
@@ -64,6 +69,11 @@ _HOME = {
     "open_dataset": "pdesolve.data",
     "sample_generator": "pdesolve.random_streams",
     "solve": "pdesolve.solving",
+    "EvolutionProblem": "pdesolve.problems.evolution",
+    "Robin": "pdesolve.problems.boundary",
+    "Absorbing": "pdesolve.problems.boundary",
+    "Trajectory": "pdesolve.trajectory",
+    "evolve": "pdesolve.evolving",
 }
 __all__ = list(_HOME)
 

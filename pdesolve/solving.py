@@ -16,6 +16,7 @@ from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
 from operators.failures import SolveFailure
 from pdesolve.problems.base import Problem
+from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.solution import Solution
 
 Backend = Literal["auto", "grid", "fem", "spectral"]
@@ -100,6 +101,10 @@ def solve(
             f"problem is a {type(problem).__name__}; give a Problem, such as "
             "family.problem(family.sample(rng))"
         )
+    if isinstance(problem, EvolutionProblem):
+        raise InputError(
+            f"'{problem.name}' evolves in time; use pdesolve.evolve, which takes times and steps"
+        )
     if mesh is None:
         raise InputError("mesh is missing; give cells an axis such as mesh=(64, 64), or a mesh")
     chosen = _choose(problem, mesh, backend, (element, degree))
@@ -109,10 +114,24 @@ def solve(
         x0 = importlib.import_module("neural.accelerate").initial_guess(
             accelerate, problem, _guess_grid(problem, mesh)
         )
+    if chosen == "grid" and problem.is_nonlinear_on_grids:
+        require("petsc4py.PETSc", extra="petsc")
+        nonlinear = importlib.import_module("pdesolve.grid._petsc_nonlinear")
+        found: Solution = nonlinear.solve_nonlinear(
+            problem,
+            as_grid(problem, mesh),
+            solver_parameters=solver_parameters,
+            options_prefix=options_prefix,
+            x0=x0,
+            comm=comm,
+            check=check,
+            unused_options=unused_options,
+        )
+        return found
     if chosen == "grid":
         return _solve_grid(
             problem,
-            _as_grid(problem, mesh),
+            as_grid(problem, mesh),
             solver_parameters,
             options_prefix,
             x0,
@@ -121,7 +140,7 @@ def solve(
             unused_options == "error",
         )
     if chosen == "spectral":
-        return _solve_spectral(problem, _as_grid(problem, mesh), solver_parameters, x0, check)
+        return _solve_spectral(problem, as_grid(problem, mesh), solver_parameters, x0, check)
     importlib.import_module("meshes._firedrake")  # sets the kernel cache; says what is missing
     solver = importlib.import_module("pdesolve.fem._firedrake_solver")
     solution: Solution = solver.solve_fem(
@@ -139,7 +158,8 @@ def solve(
     return solution
 
 
-def _is_box(mesh: Any) -> bool:
+def is_box(mesh: Any) -> bool:
+    """Whether a mesh argument stands for a box: numbers of cells, or a structured grid."""
     return isinstance(mesh, numbers.Integral | StructuredGrid) or (
         isinstance(mesh, Sequence | np.ndarray) and not isinstance(mesh, str)
     )
@@ -153,7 +173,7 @@ def _choose(problem: Problem, mesh: Any, backend: str, element: tuple[str, int])
         raise InputError(f"there is no backend '{backend}'. {suggest(backend, known)}")
     tensor = getattr(problem, "has_tensor_coefficient", False)
     if backend == "auto":
-        on_grid = _is_box(mesh) and not tensor and element == ("CG", 1)
+        on_grid = is_box(mesh) and not tensor and element == ("CG", 1)
         backend = "grid" if on_grid and "grid" in problem.backends else "fem"
     if backend not in problem.backends:
         raise InputError(
@@ -165,7 +185,7 @@ def _choose(problem: Problem, mesh: Any, backend: str, element: tuple[str, int])
             f"element={element[0]!r} and degree={element[1]} choose finite elements, which the "
             f"backend '{backend}' does not have; use backend='fem'"
         )
-    if backend in ("grid", "spectral") and not _is_box(mesh):
+    if backend in ("grid", "spectral") and not is_box(mesh):
         kind = f"the file '{mesh}'" if isinstance(mesh, str | Path) else type(mesh).__name__
         raise InputError(
             f"the backend '{backend}' solves on boxes, and mesh is {kind}; use backend='fem'"
@@ -173,7 +193,8 @@ def _choose(problem: Problem, mesh: Any, backend: str, element: tuple[str, int])
     return backend
 
 
-def _as_grid(problem: Problem, mesh: Any) -> StructuredGrid:
+def as_grid(problem: Problem, mesh: Any) -> StructuredGrid:
+    """The grid that a mesh argument stands for, checked against the problem."""
     if not isinstance(mesh, StructuredGrid):
         if isinstance(mesh, numbers.Integral) and not isinstance(mesh, bool):
             mesh = int(mesh)
@@ -184,12 +205,12 @@ def _as_grid(problem: Problem, mesh: Any) -> StructuredGrid:
 
 
 def _guess_grid(problem: Problem, mesh: Any) -> StructuredGrid:
-    if not _is_box(mesh):
+    if not is_box(mesh):
         raise InputError(
             "accelerate works on boxes (mesh a number of cells or a StructuredGrid); on other "
             "meshes predict on a grid and pass x0"
         )
-    return _as_grid(problem, mesh)
+    return as_grid(problem, mesh)
 
 
 def _solve_grid(

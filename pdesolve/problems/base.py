@@ -9,12 +9,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from meshes.block import GridBlock
 from meshes.errors import InputError
 from meshes.field import Field
-from meshes.structured import FloatArray, StructuredGrid
+from meshes.structured import FloatArray, Location, StructuredGrid
 from operators.linear import LinearOperator
 from operators.parameters import ParameterSpace
 from operators.stencil import Stencil
+from pdesolve.grid.systems import NonlinearSystem
 from pdesolve.problems.boundary import Condition
 
 
@@ -78,8 +80,8 @@ class Problem(ABC):
     """One boundary value problem.
 
     An implementation sets the attributes below, and gives one or more of
-    :meth:`discretize` for the backend ``grid``, :meth:`weak_form` for ``fem`` and
-    :meth:`spectral_system` for ``spectral``.
+    :meth:`discretize` (linear) or :meth:`nonlinear_system` for the backend ``grid``,
+    :meth:`weak_form` for ``fem`` and :meth:`spectral_system` for ``spectral``.
 
     Attributes
     ----------
@@ -93,6 +95,8 @@ class Problem(ABC):
         Condition by side.
     unknown
         Name of what is solved for.
+    location
+        Where the values of grids made from a shape sit, ``"cell"`` or ``"vertex"``.
     """
 
     name: str
@@ -101,12 +105,18 @@ class Problem(ABC):
     upper: tuple[float, ...]
     boundary_conditions: Mapping[str, Condition]
     unknown: ClassVar[str] = "u"
+    location: ClassVar[Location] = "cell"
+
+    @property
+    def is_nonlinear_on_grids(self) -> bool:
+        """Whether the backend ``grid`` solves it with Newton's method."""
+        return type(self).nonlinear_system is not Problem.nonlinear_system
 
     @property
     def backends(self) -> tuple[str, ...]:
         """The backends whose form this problem gives, the default first."""
         found = []
-        if type(self).discretize is not Problem.discretize:
+        if type(self).discretize is not Problem.discretize or self.is_nonlinear_on_grids:
             found.append("grid")
         if type(self).weak_form is not Problem.weak_form:
             found.append("fem")
@@ -115,7 +125,7 @@ class Problem(ABC):
         return tuple(found)
 
     def grid(self, shape: int | tuple[int, ...]) -> StructuredGrid:
-        """The cell-centred grid of the problem's box with the given number of cells."""
+        """The grid of the problem's box with the given number of cells along each axis."""
         from pdesolve.problems.boundary import periodic_axes
 
         sizes = (
@@ -126,7 +136,9 @@ class Problem(ABC):
                 f"mesh={shape!r} has {len(sizes)} axes; '{self.name}' is {self.dimension}D"
             )
         wraps = periodic_axes(self.boundary_conditions, self.dimension)
-        return StructuredGrid(sizes, self.lower, self.upper, wraps)
+        if self.location == "vertex":
+            sizes = tuple(n if wrap else n + 1 for n, wrap in zip(sizes, wraps, strict=True))
+        return StructuredGrid(sizes, self.lower, self.upper, wraps, self.location)
 
     @abstractmethod
     def input_fields(self, grid: StructuredGrid) -> Field:
@@ -136,6 +148,11 @@ class Problem(ABC):
         """The linear system on a grid (backend ``grid``)."""
         del grid
         raise InputError(f"problem '{self.name}' has no form for the backend 'grid'")
+
+    def nonlinear_system(self, block: GridBlock) -> NonlinearSystem:
+        """F(u) = 0 on a process's block of a grid (backend ``grid``)."""
+        del block
+        raise InputError(f"problem '{self.name}' has no nonlinear form for the backend 'grid'")
 
     def spectral_system(self, grid: StructuredGrid) -> SpectralSystem:
         """The pseudo-spectral system on a periodic grid (backend ``spectral``)."""

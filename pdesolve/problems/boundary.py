@@ -17,6 +17,9 @@ class Dirichlet:
     ----------
     value
         A number, a function of points ``(dimension, ...)``, or a Field, in the unit of u.
+        Of a vector (backend ``fem``) also one of these for each component, in a tuple.
+    component
+        Fix only this component of a vector; the others are left free.
 
     Examples
     --------
@@ -25,6 +28,7 @@ class Dirichlet:
     """
 
     value: object = 0.0
+    component: int | None = None
 
     @property
     def function(self) -> SpatialFunction:
@@ -51,15 +55,51 @@ class Neumann:
 
 
 @dataclass(frozen=True)
+class Robin:
+    """a ∂u/∂n + coefficient · u = value, with n pointing out of the domain.
+
+    Parameters
+    ----------
+    coefficient
+        A number, a function of points, or a Field; not negative where the problem is to
+        be well posed (heat transfer: the transfer coefficient).
+    value
+        The right-hand side, given in the same ways (heat transfer: the coefficient times
+        the temperature outside).
+    """
+
+    coefficient: object = 1.0
+    value: object = 0.0
+
+    @property
+    def coefficient_function(self) -> SpatialFunction:
+        """The coefficient as a function of space."""
+        return as_spatial_function(self.coefficient)
+
+    @property
+    def function(self) -> SpatialFunction:
+        """The right-hand side as a function of space."""
+        return as_spatial_function(self.value)
+
+
+@dataclass(frozen=True)
+class Absorbing:
+    """∂u/∂n − i k u = 0: waves e^(−iωt) leave, to first order (Helmholtz)."""
+
+
+@dataclass(frozen=True)
 class Periodic:
     """The side is the opposite side."""
 
 
-Condition = Dirichlet | Neumann | Periodic
+Condition = Dirichlet | Neumann | Robin | Absorbing | Periodic
+USUAL = (Dirichlet, Neumann, Robin, Periodic)
 
 
 def conditions_by_side(
-    given: Mapping[str, Condition], sides: Sequence[str]
+    given: Mapping[str, Condition],
+    sides: Sequence[str],
+    allowed: tuple[type, ...] = (Dirichlet, Neumann, Periodic),
 ) -> dict[str, Condition]:
     """Exactly one condition for each side.
 
@@ -70,6 +110,8 @@ def conditions_by_side(
         be alone.
     sides
         The names that the mesh has.
+    allowed
+        Kinds of conditions that the problem can take.
 
     Returns
     -------
@@ -82,10 +124,10 @@ def conditions_by_side(
         For an unknown name, a side without a condition, or a side given two.
     """
     for name, condition in given.items():
-        if not isinstance(condition, Dirichlet | Neumann | Periodic):
+        if not isinstance(condition, allowed):
             raise InputError(
-                f"the condition of side '{name}' is {condition!r}; use Dirichlet(value), "
-                "Neumann(flux) or Periodic()"
+                f"the condition of side '{name}' is {condition!r}; use "
+                f"{_one_of([_EXAMPLES[kind] for kind in allowed])}"
             )
     if "all" in given:
         others = [name for name in given if name != "all"]
@@ -101,10 +143,23 @@ def conditions_by_side(
     missing = [side for side in sides if side not in given]
     if missing:
         raise InputError(
-            f"no boundary condition for: {', '.join(missing)}. Give each side Dirichlet, Neumann "
-            "or Periodic (Neumann(0) lets nothing through)"
+            f"no boundary condition for: {', '.join(missing)}. Give each side "
+            f"{_one_of([kind.__name__ for kind in allowed])} (Neumann(0) lets nothing through)"
         )
     return {side: given[side] for side in sides}
+
+
+_EXAMPLES = {
+    Dirichlet: "Dirichlet(value)",
+    Neumann: "Neumann(flux)",
+    Robin: "Robin(coefficient, value)",
+    Absorbing: "Absorbing()",
+    Periodic: "Periodic()",
+}
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def periodic_axes(conditions: Mapping[str, Condition], dimension: int) -> tuple[bool, ...]:

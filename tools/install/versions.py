@@ -69,9 +69,9 @@ LIBRARIES = (
 )
 # The shared libraries that the wheels of gmsh and vtk open.
 GRAPHICS = ("libglu1-mesa", "libgl1", "libxcursor1", "libxft2", "libxinerama1", "libxrender1")
-# Asked for only where the distribution has them: older releases of Scotch keep these
-# headers in libscotch-dev and libptscotch-dev.
-WHERE_AVAILABLE = ("libscotchmetis-dev", "libscotchparmetis-dev")
+# Asked for only where the distribution has it: older releases of Scotch keep these headers
+# in libptscotch-dev. (Its serial sister libscotchmetis-dev conflicts with libmetis-dev.)
+WHERE_AVAILABLE = ("libscotchparmetis-dev",)
 
 
 def petsc_configure_options(multiarch: str) -> list[str]:

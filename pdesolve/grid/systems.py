@@ -1,0 +1,128 @@
+"""What a problem says of itself to the backend ``grid`` beyond linear systems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from meshes.errors import InputError
+from meshes.structured import FloatArray
+
+Couplings = tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class NonlinearSystem:
+    """F(u) = 0 on one process's block of a grid.
+
+    All functions see the block with its ghost layers. Values beyond the sides of the box
+    come in as zero; it is the problem's part to fill them in, or to do without.
+
+    Parameters
+    ----------
+    names
+        Names of the components of u.
+    residual
+        Takes u, shape ``(component, *ghosted_shape)``, and gives F(u), ``(component,
+        *shape)``.
+    jacobian
+        Takes the same u and gives the coefficients of F'(u), ``(S, component, component,
+        *shape)``; with one component also ``(S, *shape)``. See
+        :class:`operators._petsc_block.BlockMatrix`.
+    offsets
+        Shape ``(S, dimension)``.
+    initial
+        First guess, ``(component, *shape)``.
+    symmetric
+        Whether F'(u) is symmetric.
+    couplings
+        Triples (s, r, c) of `jacobian` that may differ from zero; all when left out.
+    solver_parameters
+        PETSc options by which this system is best solved, where the caller says nothing.
+    notes
+        Remarks for the record of the solve.
+    """
+
+    names: tuple[str, ...]
+    residual: Callable[[FloatArray], FloatArray]
+    jacobian: Callable[[FloatArray], FloatArray]
+    offsets: npt.NDArray[np.int64]
+    initial: FloatArray
+    symmetric: bool = False
+    couplings: Couplings | None = None
+    solver_parameters: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class GridEvolution:
+    """u' = G(t, u) + S(t, u) on one process's block of a grid.
+
+    G is the part that explicit methods take, S the stiff part that implicit methods take
+    in IMEX methods; a method of one kind takes their sum. All functions see the block
+    with its ghost layers, as in :class:`NonlinearSystem`.
+
+    Parameters
+    ----------
+    names
+        Names of the components of u, the main one first.
+    initial
+        u at the first time, ``(component, *shape)``.
+    rate
+        G: takes t and u ``(component, *ghosted_shape)``, gives ``(component, *shape)``;
+        None where there is no such part.
+    stiff_rate
+        S, in the same form.
+    stiff_jacobian
+        ∂S/∂u: takes t and u, gives coefficients ``(S, component, component, *shape)``.
+    jacobian
+        ∂(G + S)/∂u for fully implicit methods, where it is known.
+    offsets
+        Of both Jacobians, shape ``(S, dimension)``.
+    couplings
+        Triples (s, r, c) of the Jacobians that may differ from zero.
+    stable_step
+        Takes t and u and gives the largest stable explicit step for this block (infinity
+        where there is none) of the forward Euler method; strong-stability-preserving and
+        Runge–Kutta methods multiply it by their coefficient.
+    linear
+        Whether the rate is linear in u (then Newton's method is not iterated).
+    method
+        PETSc options that choose the default method, such as
+        ``{"ts_type": "arkimex", "ts_arkimex_type": "3"}``.
+    conserved
+        Name and density of conserved or decaying quantities: takes u over the block
+        without ghosts and gives values ``shape`` that are summed times the cell volume.
+    """
+
+    names: tuple[str, ...]
+    initial: FloatArray
+    rate: Callable[[float, FloatArray], FloatArray] | None = None
+    stiff_rate: Callable[[float, FloatArray], FloatArray] | None = None
+    stiff_jacobian: Callable[[float, FloatArray], FloatArray] | None = None
+    jacobian: Callable[[float, FloatArray], FloatArray] | None = None
+    offsets: npt.NDArray[np.int64] | None = None
+    couplings: Couplings | None = None
+    stable_step: Callable[[float, FloatArray], float] | None = None
+    linear: bool = False
+    method: dict[str, Any] | None = None
+    conserved: dict[str, Callable[[FloatArray], FloatArray]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.rate is None and self.stiff_rate is None:
+            raise InputError("give rate, stiff_rate or both: the problem does not evolve without")
+        if self.initial.shape[0] != len(self.names):
+            raise InputError(
+                f"initial has {self.initial.shape[0]} components, names has {len(self.names)}"
+            )
+        if not np.isfinite(self.initial).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(self.initial))[0])
+            raise InputError(
+                f"the initial state of '{self.names[where[0]]}' is not finite at {where[1:]}"
+            )
+        if (self.stiff_jacobian is not None or self.jacobian is not None) and self.offsets is None:
+            raise InputError("a Jacobian needs its offsets")
