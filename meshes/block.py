@@ -142,9 +142,7 @@ class GridBlock:
         corner = self.grid.lower if end == "lower" else self.grid.upper
         axes[axis] = np.array([corner[axis]])
         points = np.stack(np.meshgrid(*axes, indexing="ij"))
-        return points.reshape(
-            self.dimension, *(n for k, n in enumerate(self.shape) if k != axis)
-        )
+        return points.reshape(self.dimension, *(n for k, n in enumerate(self.shape) if k != axis))
 
     def own_grid(self) -> StructuredGrid:
         """The cells of the block as a grid of their own (cell-centred grids)."""
@@ -154,15 +152,14 @@ class GridBlock:
             raise InputError("only blocks of cell-centred grids are grids of their own")
         steps = self.grid.spacing
         lower = tuple(
-            low + first * h for low, first, h in zip(self.grid.lower, self.start, steps, strict=True)
+            low + first * h
+            for low, first, h in zip(self.grid.lower, self.start, steps, strict=True)
         )
         upper = tuple(
             low + last * h for low, last, h in zip(self.grid.lower, self.stop, steps, strict=True)
         )
         wraps = tuple(
             wrap and own == size
-            for wrap, own, size in zip(
-                self.grid.periodic, self.shape, self.grid.shape, strict=True
-            )
+            for wrap, own, size in zip(self.grid.periodic, self.shape, self.grid.shape, strict=True)
         )
         return StructuredGrid(self.shape, lower, upper, wraps)

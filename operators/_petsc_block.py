@@ -189,7 +189,7 @@ class BlockMatrix:
                 slice(part.start + int(step), part.stop + int(step))
                 for part, step in zip(block.inner, self.offsets[s], strict=True)
             )
-            column = numbers[(*window, c)]
+            column = numbers[..., c][window]
             rows.append(np.where(column < 0, -1, numbers[(*block.inner, r)]).ravel())
             columns.append(column.ravel())
         return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meshes.errors import InputError, MissingDependencyError, PDESolveError, require, suggest
-from operators.result import SolveResult
+from operators.result import EvolutionResult, SolveResult
 
 __all__ = [
     "CheckpointError",
@@ -58,7 +58,25 @@ class NonlinearSolveFailure(SolveFailure):
 
 
 class TimeStepFailure(SolveFailure):
-    """A time step was rejected for good, or its state is not finite."""
+    """A time step was rejected for good, or its state is not finite.
+
+    Parameters
+    ----------
+    message
+        Step, time, channel and place, and what can be tried.
+    result
+        The record of the steps taken.
+    solution
+        The ``Trajectory`` up to the last output time.
+    """
+
+    result: EvolutionResult | None  # type: ignore[assignment]
+
+    def __init__(
+        self, message: str, *, result: EvolutionResult | None = None, solution: object = None
+    ) -> None:
+        super().__init__(message, solution=solution)
+        self.result = result
 
 
 class MeshMoveFailure(SolveFailure):

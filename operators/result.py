@@ -121,7 +121,9 @@ class EvolutionResult:
     def describe(self) -> str:
         """One line for a log."""
         plural = "step" if self.num_steps == 1 else "steps"
-        return f"{self.method}: {self.reason} at t = {self.time:.6g} after {self.num_steps} {plural}"
+        return (
+            f"{self.method}: {self.reason} at t = {self.time:.6g} after {self.num_steps} {plural}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

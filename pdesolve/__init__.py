@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from pdesolve.data import check_dataset as check_dataset
     from pdesolve.data import generate as generate
     from pdesolve.data import open_dataset as open_dataset
+    from pdesolve.evolving import evolve as evolve
     from pdesolve.problems.base import LinearSystem as LinearSystem
     from pdesolve.problems.base import Problem as Problem
     from pdesolve.problems.base import ProblemFamily as ProblemFamily
+    from pdesolve.problems.boundary import Absorbing as Absorbing
     from pdesolve.problems.boundary import Dirichlet as Dirichlet
     from pdesolve.problems.boundary import Neumann as Neumann
     from pdesolve.problems.boundary import Periodic as Periodic
+    from pdesolve.problems.boundary import Robin as Robin
     from pdesolve.problems.darcy import DarcyFamily as DarcyFamily
     from pdesolve.problems.darcy import DarcyProblem as DarcyProblem
+    from pdesolve.problems.evolution import EvolutionProblem as EvolutionProblem
     from pdesolve.problems.registry import get_family as get_family
     from pdesolve.random_streams import sample_generator as sample_generator
     from pdesolve.solution import Solution as Solution
     from pdesolve.solving import solve as solve
-    from pdesolve.evolving import evolve as evolve
     from pdesolve.trajectory import Trajectory as Trajectory
-    from pdesolve.problems.boundary import Absorbing as Absorbing
-    from pdesolve.problems.boundary import Robin as Robin
-    from pdesolve.problems.evolution import EvolutionProblem as EvolutionProblem
 
 __version__ = "0.1.0"
 

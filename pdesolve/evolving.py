@@ -49,8 +49,7 @@ def evolve(
     on_output: OnOutput | None = None,
     unused_options: Literal["warn", "error"] = "warn",
 ) -> Trajectory:
-    """Solve a problem in time with PETSc's TS (``grid``), Irksome (``fem``) or ETDRK4
-    (``spectral``).
+    """Solve a problem in time with PETSc (``grid``), Irksome (``fem``) or ETDRK4 (``spectral``).
 
     Collective on the communicator.
 
@@ -124,6 +123,7 @@ def evolve(
     if not isinstance(problem, EvolutionProblem):
         kind = "steady problem; use solve" if isinstance(problem, Problem) else "no problem"
         raise InputError(f"problem is a {type(problem).__name__}, a {kind}")
+    mesh = problem.default_mesh() if mesh is None else mesh
     if mesh is None:
         raise InputError("mesh is missing; give cells an axis such as mesh=(64, 64), or a mesh")
     keeper = _Keeper(checkpoint, checkpoint_every)
@@ -181,14 +181,14 @@ def make_stepper(
     """A backend at the first time of a problem (collective)."""
     if backend == "spectral":
         module = importlib.import_module("pdesolve.spectral.stepper")
-        return cast(Stepper, module.SpectralStepper(problem, as_grid(problem, mesh), settings))
+        return cast("Stepper", module.SpectralStepper(problem, as_grid(problem, mesh), settings))
     if backend == "grid":
         require("petsc4py.PETSc", extra="petsc")
         module = importlib.import_module("pdesolve.grid._petsc_evolution")
-        return cast(Stepper, module.GridStepper(problem, as_grid(problem, mesh), settings))
+        return cast("Stepper", module.GridStepper(problem, as_grid(problem, mesh), settings))
     importlib.import_module("meshes._firedrake")  # sets the kernel cache; says what is missing
     module = importlib.import_module("pdesolve.fem._firedrake_evolution")
-    return cast(Stepper, module.FemStepper(problem, mesh, settings))
+    return cast("Stepper", module.FemStepper(problem, mesh, settings))
 
 
 class _Keeper:
@@ -245,9 +245,7 @@ def _run(
     def trajectory() -> Trajectory:
         names = rows[0] if rows else {}
         history = {name: np.array([row[name] for row in rows]) for name in names}
-        return Trajectory(
-            problem, backend, tuple(times), tuple(states), history, stepper.result()
-        )
+        return Trajectory(problem, backend, tuple(times), tuple(states), history, stepper.result())
 
     def after_step(info: StepInfo) -> None:
         keeper.after_step(stepper)

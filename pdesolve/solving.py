@@ -105,6 +105,7 @@ def solve(
         raise InputError(
             f"'{problem.name}' evolves in time; use pdesolve.evolve, which takes times and steps"
         )
+    mesh = problem.default_mesh() if mesh is None else mesh
     if mesh is None:
         raise InputError("mesh is missing; give cells an axis such as mesh=(64, 64), or a mesh")
     chosen = _choose(problem, mesh, backend, (element, degree))

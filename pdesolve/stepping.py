@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import numbers
 from collections.abc import Callable, Mapping, Sequence
@@ -117,17 +118,17 @@ def checked_times(times: object) -> tuple[float, ...]:
     """
     if not isinstance(times, Sequence) and not hasattr(times, "__array__"):
         raise InputError(f"times={times!r} must be a sequence, the initial time first")
-    values = tuple(times)  # type: ignore[arg-type]
-    for value in values:
+    found: list[float] = []
+    for value in times:  # type: ignore[union-attr]
         if not isinstance(value, numbers.Real) or not math.isfinite(float(value)):
             raise InputError(f"times hold {value!r}; they must be finite numbers")
-    found = tuple(float(value) for value in values)
+        found.append(float(value))
     if len(found) < 2:
         raise InputError(f"times={times!r} must hold the initial time and one more")
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in itertools.pairwise(found):
         if after <= before:
             raise InputError(f"times must grow; {after:g} follows {before:g}")
-    return found
+    return tuple(found)
 
 
 def checked_step(dt: object) -> float | None:

@@ -86,7 +86,7 @@ class Trajectory:
 
         return plot_trajectory(self, Path(path))
 
-    def animate(self, path: str | Path, *, frames_per_second: float = 10.0) -> Path:
+    def animate(self, path: str | Path, *, frames_per_second: int = 10) -> Path:
         """Draw the states one after another into an ``.mp4`` or ``.gif`` (collective)."""
         from pdesolve.output.trajectories import animate_trajectory
 

@@ -9,6 +9,7 @@ from meshes.errors import InputError, require
 from pdesolve.command_line.parsing import VerbParser, Words, required
 from pdesolve.command_line.petsc_flags import split_at_start
 from pdesolve.command_line.processes import processes
+from pdesolve.command_line.tables import shape_text
 from pdesolve.problems.base import Problem, ProblemFamily
 
 
@@ -65,6 +66,26 @@ def shape_for(shape: list[int] | None, family: ProblemFamily) -> tuple[int, ...]
         if size < 1:
             raise InputError(f"--shape: {size} cells along an axis; give 1 or more")
     return sizes
+
+
+def mesh_for(words: Words, family: ProblemFamily) -> Any:
+    """The mesh: a file, cells along each axis, or None for a family's own geometry."""
+    if words["mesh"] is not None:
+        return words["mesh"]
+    if words["shape"] is None and family.has_own_mesh:
+        return None
+    return shape_for(words["shape"], family)
+
+
+def mesh_text(backend: str, given: Words, mesh: Any) -> str:
+    """What was solved on, in words."""
+    if mesh is None:
+        text = "the family's own"
+    else:
+        text = mesh if isinstance(mesh, str) else f"{shape_text(mesh)} cells"
+    if backend == "fem":
+        text += f", {given['element'] or 'CG'} elements of degree {given['degree'] or 1}"
+    return text
 
 
 def start_solver(words: Words) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from meshes.errors import InputError, require
 from meshes.field import Field
+from pdesolve.command_line import evolution
 from pdesolve.command_line.main import FAILURE, SUCCESS
 from pdesolve.command_line.parsing import VerbParser, Words, existing_file, output_file
 from pdesolve.command_line.problems import (
@@ -20,14 +21,16 @@ from pdesolve.command_line.problems import (
     add_solver_parameters,
     chosen_family,
     chosen_problem,
+    mesh_for,
+    mesh_text,
     sample_text,
-    shape_for,
     start_solver,
     write_run_file,
 )
 from pdesolve.command_line.processes import processes
-from pdesolve.command_line.tables import print_table, seconds_text, shape_text
+from pdesolve.command_line.tables import print_table, seconds_text
 from pdesolve.problems.base import Problem, ProblemFamily
+from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.solution import Solution
 
 EXAMPLES = (
@@ -37,6 +40,9 @@ EXAMPLES = (
     "solve darcy2d --backend fem --shape 16 16 --element RT --degree 1",
     "solve darcy2d --mesh domain.msh --degree 2",
     "solve darcy2d --seed 7 --accelerate best.ckpt",
+    "solve burgers1d --shape 256 --times 0 0.5 1 --animate u.gif",
+    "solve heat2d --backend grid --dt 0.01 --checkpoint run.h5 -- -ts_type cn",
+    "solve heat2d --backend grid --dt 0.01 --restart run.h5 -- -ts_type cn",
     "solve --config u.run.yaml --shape 128 128",
 )
 
@@ -47,7 +53,7 @@ REPEATS, LONG_SECONDS = 5, 4.0
 def _parser() -> VerbParser:
     parser = VerbParser(
         "solve",
-        "Draw one problem from a family and solve it with PETSc or Firedrake.",
+        "Draw one problem from a family and solve it with PETSc, Firedrake or Fourier modes.",
         EXAMPLES,
         takes_petsc=True,
     )
@@ -57,9 +63,10 @@ def _parser() -> VerbParser:
     parser.option("mesh", str, "Gmsh file (.msh) in place of --shape; uses Firedrake")
     parser.option(
         "backend",
-        Literal["auto", "grid", "fem"],
-        "grid: finite volumes with PETSc; fem: finite elements with Firedrake; auto: grid "
-        "unless --mesh, --element or --degree is given",
+        Literal["auto", "grid", "fem", "spectral"],
+        "grid: finite volumes with PETSc; fem: finite elements with Firedrake; spectral: "
+        "Fourier modes on periodic boxes; auto: the family's first, fem where --mesh, "
+        "--element or --degree is given",
         "auto",
     )
     parser.option("element", str, "finite element: CG (default), or RT for the mixed form")
@@ -69,6 +76,7 @@ def _parser() -> VerbParser:
     parser.option("plot", str, "picture file, ending in .png")
     parser.option("check", bool, "whether a solve that did not converge is an error", True)
     add_solver_parameters(parser)
+    evolution.add_options(parser)
     return parser
 
 
@@ -82,8 +90,11 @@ def run(words: Sequence[str]) -> int:
     plot = output_file(given["plot"], "--plot", ".png")
     family = chosen_family(given, EXAMPLES[0])
     problem = chosen_problem(given, family)
+    if isinstance(problem, EvolutionProblem):
+        return evolution.run(given, family, problem, backend)
+    evolution.refuse_options(given, family)
     keywords: dict[str, Any] = {
-        "mesh": given["mesh"] or shape_for(given["shape"], family),
+        "mesh": mesh_for(given, family),
         "backend": backend,
         "element": "CG" if given["element"] is None else given["element"],
         "degree": 1 if given["degree"] is None else given["degree"],
@@ -143,13 +154,6 @@ def _surrogate(
     return surrogate
 
 
-def _mesh_text(solution: Solution, given: Words, mesh: str | tuple[int, ...]) -> str:
-    text = mesh if isinstance(mesh, str) else f"{shape_text(mesh)} cells"
-    if solution.backend == "fem":
-        text += f", {given['element'] or 'CG'} elements of degree {given['degree'] or 1}"
-    return text
-
-
 def _result_rows(solution: Solution) -> list[tuple[str, str]]:
     result = solution.result
     reason = result.reason if result.converged else f"{result.reason} (NOT converged)"
@@ -164,11 +168,11 @@ def _result_rows(solution: Solution) -> list[tuple[str, str]]:
     ]
 
 
-def _print_one(title: str, solution: Solution, given: Words, mesh: str | tuple[int, ...]) -> None:
+def _print_one(title: str, solution: Solution, given: Words, mesh: Any) -> None:
     total = sum(solution.result.seconds.values())
     rows = [
         ("backend", solution.backend),
-        ("mesh", _mesh_text(solution, given, mesh)),
+        ("mesh", mesh_text(solution.backend, given, mesh)),
         *_result_rows(solution),
         ("total time", seconds_text(total)),
     ]
@@ -220,7 +224,10 @@ def _print_both(
     own = dict(_result_rows(accelerated.solution))
     rows = [
         ("backend", plain.solution.backend, accelerated.solution.backend),
-        ("mesh", *(_mesh_text(timed.solution, given, mesh) for timed in (plain, accelerated))),
+        (
+            "mesh",
+            *(mesh_text(timed.solution.backend, given, mesh) for timed in (plain, accelerated)),
+        ),
         *((name, text, own.get(name, "")) for name, text in _result_rows(plain.solution)),
         ("prediction time", "", seconds_text(accelerated.prediction_seconds)),
         ("total time", seconds_text(plain.seconds), seconds_text(accelerated.seconds)),

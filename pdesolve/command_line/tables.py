@@ -5,6 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pdesolve.stepping import StepInfo
 
 WIDTH_OF_FILES = 100
 
@@ -68,5 +72,46 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
 
         def update(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
+
+        yield update
+
+
+@contextmanager
+def time_bar(start: float) -> Iterator[Callable[[StepInfo], None] | None]:
+    """A bar for a solve in time: simulated time, step size, estimated time left.
+
+    On the error stream if that is a terminal; gives a function of :class:`StepInfo`.
+
+    Parameters
+    ----------
+    start
+        The initial time.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("t = {task.fields[time]:.4g} of {task.fields[final]:.4g}"),
+        BarColumn(),
+        TextColumn("step {task.fields[step]}, dt = {task.fields[size]:.3g}, left:"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(
+            "time", total=1.0, time=start, final=float("nan"), step=0, size=float("nan")
+        )
+
+        def update(info: StepInfo) -> None:
+            bar.update(
+                task,
+                completed=(info.time - start) / (info.final_time - start),
+                time=info.time,
+                final=info.final_time,
+                step=info.step,
+                size=info.step_size,
+            )
 
         yield update

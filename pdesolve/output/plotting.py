@@ -54,7 +54,7 @@ def plot_solution(solution: Solution, path: str | Path) -> Path:
     ...     plot_solution(solution, f"{folder}/u.png").exists()
     True
     """
-    target = _picture_path(path)
+    target = picture_path(path)
     answer = solution.gather()
     if not isinstance(answer.mesh, StructuredGrid) and answer.mesh.dimension == 3:
         answer = solution.on(_box_around(answer))
@@ -91,7 +91,7 @@ def plot_fields(
     units
         Unit by channel name; ``length`` for the axes.
     """
-    target = _picture_path(path)
+    target = picture_path(path)
     panels = []
     for field in fields:
         is_input = field is not fields[-1]
@@ -149,7 +149,7 @@ def plot_comparison(
     ...     plot_comparison(*fields, f"{folder}/error.png").name
     'error.png'
     """
-    target = _picture_path(path)
+    target = picture_path(path)
     known = units or {}
     for role, field in (
         ("coefficient", coefficient),
@@ -196,7 +196,8 @@ def problem_units(problem: Problem) -> Mapping[str, str]:
     return get_family(problem.name).units if problem.name in FAMILIES else {}
 
 
-def _picture_path(path: str | Path) -> Path:
+def picture_path(path: str | Path) -> Path:
+    """The path of a picture file, or an error for other endings."""
     target = Path(path)
     if target.suffix not in (".png", ".pdf", ".svg"):
         raise InputError(f"'{path}' must end in .png, .pdf or .svg")

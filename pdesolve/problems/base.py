@@ -140,6 +140,14 @@ class Problem(ABC):
             sizes = tuple(n if wrap else n + 1 for n, wrap in zip(sizes, wraps, strict=True))
         return StructuredGrid(sizes, self.lower, self.upper, wraps, self.location)
 
+    def default_mesh(self) -> Any:
+        """The mesh to solve on where the caller gives none, or None if there is no such.
+
+        Families with a geometry of their own give what the argument `mesh` of
+        :func:`pdesolve.solve` takes, and set ``has_own_mesh``.
+        """
+        return None
+
     @abstractmethod
     def input_fields(self, grid: StructuredGrid) -> Field:
         """The fields that determine the answer, as a surrogate's input."""
@@ -191,6 +199,8 @@ class ProblemFamily(ABC):
     symmetries
         Grid symmetries under which solutions transform like the inputs, such as
         ``("square",)`` for all flips and exchanges of axes; used for augmentation.
+    has_own_mesh
+        Whether its problems bring a mesh, see :meth:`Problem.default_mesh`.
     """
 
     name: str
@@ -204,6 +214,7 @@ class ProblemFamily(ABC):
     equation: ClassVar[str]
     citation: ClassVar[str] = ""
     symmetries: tuple[str, ...] = ()
+    has_own_mesh: ClassVar[bool] = False
 
     def sample(self, rng: np.random.Generator) -> dict[str, Any]:
         """Draw parameters; the same generator state gives the same problem on every mesh."""

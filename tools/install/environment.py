@@ -153,7 +153,7 @@ class Environment:
             self.pip(
                 "--no-build-isolation",
                 "-e",
-                f"{self.project}[neural,dev,docs]",
+                f"{self.project}[neural,animation,dev,docs]",
                 log="pdesolve",
             )
 
