@@ -190,7 +190,8 @@ class BlockMatrix:
                 for part, step in zip(block.inner, self.offsets[s], strict=True)
             )
             column = numbers[..., c][window]
-            rows.append(np.where(column < 0, -1, numbers[(*block.inner, r)]).ravel())
+            row = numbers[..., r][block.inner]
+            rows.append(np.where(column < 0, -1, row).ravel())
             columns.append(column.ravel())
         return (
             np.concatenate(rows).astype(PETSc.IntType),

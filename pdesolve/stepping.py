@@ -119,7 +119,7 @@ def checked_times(times: object) -> tuple[float, ...]:
     if not isinstance(times, Sequence) and not hasattr(times, "__array__"):
         raise InputError(f"times={times!r} must be a sequence, the initial time first")
     found: list[float] = []
-    for value in times:  # type: ignore[union-attr]
+    for value in list(times):  # type: ignore[call-overload]
         if not isinstance(value, numbers.Real) or not math.isfinite(float(value)):
             raise InputError(f"times hold {value!r}; they must be finite numbers")
         found.append(float(value))
