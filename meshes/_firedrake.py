@@ -19,6 +19,14 @@ with warnings.catch_warnings():
     # PETSc may run already, for the other backend; Firedrake then takes it as it is
     warnings.filterwarnings("ignore", "Calling petsctools.init", UserWarning)
     firedrake: Any = require("firedrake", extra="fem")
+    # Irksome adds the time derivative to UFL's language, which UFL allows only before it has
+    # worked on a form. Where it cannot be loaded, what needs it says why.
+    irksome: Any = None
+    irksome_error = ""
+    try:
+        irksome = require("irksome", extra="fem")
+    except Exception as problem:  # absent, or UFL has worked on forms of the caller's already
+        irksome_error = str(problem)
 
 # A label in the mesh's DMPlex for each named part; its value is the number in Firedrake's
 # own "Face Sets" and "Cell Sets". Labels travel with the mesh through distribution and

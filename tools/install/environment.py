@@ -15,7 +15,7 @@ from steps import InstallationError, Steps, clean_environment
 
 _CHECK = """
 import sys
-import firedrake, petsc4py, mpi4py, h5py, torch, pytorch_lightning, pdesolve
+import firedrake, irksome, petsc4py, mpi4py, h5py, torch, pytorch_lightning, pdesolve
 if not h5py.get_config().mpi:
     sys.exit("The h5py in this environment was built without MPI; Firedrake and parallel "
              "data generation need one that was built with HDF5_MPI=ON.")
@@ -149,7 +149,7 @@ class Environment:
     def install_project(self) -> None:
         """Install this checkout in place, with every extra."""
         with self.steps.step("pdesolve itself, with its extras"):
-            self.pip(versions.SETUPTOOLS, log="build-backend")
+            self.pip(versions.SETUPTOOLS, f"irksome=={versions.IRKSOME}", log="build-backend")
             self.pip(
                 "--no-build-isolation",
                 "-e",

@@ -7,6 +7,8 @@ import shlex
 # Firedrake's release demands exactly this petsc4py, and petsc4py exactly this PETSc.
 PETSC = "3.26.0"
 FIREDRAKE = "2026.10.0"
+# Runge-Kutta methods in time for Firedrake; pure Python, without requirements of its own.
+IRKSOME = "2026.0.0"
 # The newest releases seen to import together with the above in one process.
 MPI4PY = "4.1.2"
 H5PY = "3.16.0"
@@ -39,6 +41,7 @@ FIREDRAKE_BUILD = ("pybind11", "petsctools", "rtree", *BUILD_TOOLS)
 # installed later replaces a part that the built wheels were compiled against.
 CONSTRAINTS = (
     f"firedrake=={FIREDRAKE}",
+    f"irksome=={IRKSOME}",
     f"petsc4py=={PETSC}",
     f"mpi4py=={MPI4PY}",
     f"h5py=={H5PY}",
