@@ -129,6 +129,20 @@ def solve(
             unused_options=unused_options,
         )
         return found
+    if chosen == "grid" and problem.has_block_system:
+        require("petsc4py.PETSc", extra="petsc")
+        blocks = importlib.import_module("pdesolve.grid._petsc_block_solver")
+        answer: Solution = blocks.solve_block_system(
+            problem,
+            as_grid(problem, mesh),
+            solver_parameters=solver_parameters,
+            options_prefix=options_prefix,
+            x0=x0,
+            comm=comm,
+            check=check,
+            unused_options=unused_options,
+        )
+        return answer
     if chosen == "grid":
         return _solve_grid(
             problem,

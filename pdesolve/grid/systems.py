@@ -45,6 +45,10 @@ class NonlinearSystem:
         PETSc options by which this system is best solved, where the caller says nothing.
     notes
         Remarks for the record of the solve.
+    easier
+        Systems with the same components that are solved before this one, one after
+        another, each from the answer of the one before (continuation); left out where the
+        caller gives a first guess.
     """
 
     names: tuple[str, ...]
@@ -56,6 +60,61 @@ class NonlinearSystem:
     couplings: Couplings | None = None
     solver_parameters: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
+    easier: tuple[NonlinearSystem, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class BlockLinearSystem:
+    """A u = b with one or more unknowns a cell, on one process's block of a grid.
+
+    Parameters
+    ----------
+    names
+        Names of the components of u.
+    coefficients
+        Of A, shape ``(S, component, component, *shape)``; see
+        :class:`operators._petsc_block.BlockMatrix`.
+    right_hand_side
+        b, shape ``(component, *shape)``, boundary data included.
+    offsets
+        Shape ``(S, dimension)``.
+    symmetric
+        Whether A is symmetric.
+    couplings
+        Triples (s, r, c) of the coefficients that may differ from zero; all when left out.
+    preconditioner
+        Coefficients of the matrix from which the preconditioner is made; A when left out.
+    solver_parameters
+        PETSc options by which this system is best solved, where the caller says nothing.
+    notes
+        Remarks for the record of the solve.
+    hint
+        What to try when the solve fails, for the message.
+    """
+
+    names: tuple[str, ...]
+    coefficients: FloatArray
+    right_hand_side: FloatArray
+    offsets: npt.NDArray[np.int64]
+    symmetric: bool = False
+    couplings: Couplings | None = None
+    preconditioner: FloatArray | None = None
+    solver_parameters: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+    hint: str = ""
+
+    def __post_init__(self) -> None:
+        if self.right_hand_side.shape[0] != len(self.names):
+            raise InputError(
+                f"right_hand_side has {self.right_hand_side.shape[0]} components, names has "
+                f"{len(self.names)}"
+            )
+        if not np.isfinite(self.right_hand_side).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(self.right_hand_side))[0])
+            raise InputError(
+                f"the right-hand side of '{self.names[where[0]]}' is not finite at index "
+                f"{where[1:]} of the block"
+            )
 
 
 @dataclass(frozen=True, eq=False)

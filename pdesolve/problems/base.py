@@ -16,7 +16,7 @@ from meshes.structured import FloatArray, Location, StructuredGrid
 from operators.linear import LinearOperator
 from operators.parameters import ParameterSpace
 from operators.stencil import Stencil
-from pdesolve.grid.systems import NonlinearSystem
+from pdesolve.grid.systems import BlockLinearSystem, NonlinearSystem
 from pdesolve.problems.boundary import Condition
 
 
@@ -80,8 +80,9 @@ class Problem(ABC):
     """One boundary value problem.
 
     An implementation sets the attributes below, and gives one or more of
-    :meth:`discretize` (linear) or :meth:`nonlinear_system` for the backend ``grid``,
-    :meth:`weak_form` for ``fem`` and :meth:`spectral_system` for ``spectral``.
+    :meth:`discretize` (linear), :meth:`block_system` (linear, several unknowns a cell) or
+    :meth:`nonlinear_system` for the backend ``grid``, :meth:`weak_form` for ``fem`` and
+    :meth:`spectral_system` for ``spectral``.
 
     Attributes
     ----------
@@ -97,6 +98,8 @@ class Problem(ABC):
         Name of what is solved for.
     location
         Where the values of grids made from a shape sit, ``"cell"`` or ``"vertex"``.
+    stencil_width
+        Ghost layers that :meth:`nonlinear_system` and :meth:`block_system` want.
     """
 
     name: str
@@ -106,6 +109,7 @@ class Problem(ABC):
     boundary_conditions: Mapping[str, Condition]
     unknown: ClassVar[str] = "u"
     location: ClassVar[Location] = "cell"
+    stencil_width: ClassVar[int] = 1
 
     @property
     def is_nonlinear_on_grids(self) -> bool:
@@ -113,10 +117,19 @@ class Problem(ABC):
         return type(self).nonlinear_system is not Problem.nonlinear_system
 
     @property
+    def has_block_system(self) -> bool:
+        """Whether it is linear with (possibly) several unknowns a cell on grids."""
+        return type(self).block_system is not Problem.block_system
+
+    @property
     def backends(self) -> tuple[str, ...]:
         """The backends whose form this problem gives, the default first."""
         found = []
-        if type(self).discretize is not Problem.discretize or self.is_nonlinear_on_grids:
+        if (
+            type(self).discretize is not Problem.discretize
+            or self.is_nonlinear_on_grids
+            or self.has_block_system
+        ):
             found.append("grid")
         if type(self).weak_form is not Problem.weak_form:
             found.append("fem")
@@ -161,6 +174,11 @@ class Problem(ABC):
         """F(u) = 0 on a process's block of a grid (backend ``grid``)."""
         del block
         raise InputError(f"problem '{self.name}' has no nonlinear form for the backend 'grid'")
+
+    def block_system(self, block: GridBlock) -> BlockLinearSystem:
+        """A u = b with several unknowns a cell on a process's block (backend ``grid``)."""
+        del block
+        raise InputError(f"problem '{self.name}' has no block form for the backend 'grid'")
 
     def spectral_system(self, grid: StructuredGrid) -> SpectralSystem:
         """The pseudo-spectral system on a periodic grid (backend ``spectral``)."""
