@@ -16,11 +16,12 @@ Array = Any
 
 Nonlinearity = Callable[[Any, float, Array, Mapping[str, Array]], Array]
 Diagnostic = Callable[[Any, Array, Mapping[str, Array]], Array]
+Symbol = Callable[[Any, Mapping[str, Array]], Array]
 
 
 @dataclass(frozen=True, eq=False)
 class SpectralEvolution:
-    """û' = L û + N(t, û) for the Fourier coefficients of a periodic problem.
+    """û' = g(t) L û + N(t, û) for the Fourier coefficients of a periodic problem.
 
     Arrays have the layout ``(*batch, channel, *modes)``, with the modes of ``rfftn`` over
     the last `dimension` axes. A batch holds problems that differ in initial state and
@@ -35,15 +36,19 @@ class SpectralEvolution:
     initial
         u at the first time, real, ``(*batch, channel, *shape)``.
     linear
-        The symbol L, real or complex, broadcastable to ``(*batch, channel, *modes)``.
-        Systems whose linear parts are coupled choose variables that decouple them.
+        The symbol L, real or complex, broadcastable to ``(*batch, channel, *modes)``; or a
+        function of the helper and `parameters` that gives it, which lets gradients with
+        respect to parameters pass and batches differ in them. Systems whose linear parts
+        are coupled choose variables that decouple them.
     nonlinear
         N: called with the helper :class:`pdesolve.spectral.transforms.Transforms` of the
         grid and array library, the time, û and `parameters`; gives an array like û. It
         uses only operations of the array API, so that it runs on NumPy and torch, with
-        gradients.
+        gradients. To make batches, give one function for all problems of a kind, with
+        what differs in `parameters`.
     parameters
-        Arrays that N needs, each with the batch axes in front.
+        Numbers and arrays that L and N need, each with the batch axes in front. The
+        helper's ``per_problem`` shapes numbers to broadcast over û.
     output
         Maps û to the coefficients of what is reported, where that is something else
         (such as layers instead of modes), in the same form as N without the time.
@@ -54,18 +59,21 @@ class SpectralEvolution:
         give ``(*batch,)``.
     step_size
         A step size that resolves the solution (accuracy), the default where none is given.
+    time_factor
+        g > 0, a function of time; 1 when left out.
     """
 
     grid: StructuredGrid
     names: tuple[str, ...]
     initial: Array
-    linear: Array
+    linear: Array | Symbol
     nonlinear: Nonlinearity | None = None
     parameters: Mapping[str, Array] = field(default_factory=dict)
     output: Diagnostic | None = None
     output_names: tuple[str, ...] = ()
     diagnostics: Mapping[str, Diagnostic] = field(default_factory=dict)
     step_size: float = float("nan")
+    time_factor: Callable[[float], float] | None = None
 
     def __post_init__(self) -> None:
         if not all(self.grid.periodic):
@@ -90,25 +98,59 @@ class SpectralEvolution:
 def stack(evolutions: Sequence[SpectralEvolution]) -> SpectralEvolution:
     """One batch of several problems of one kind, on one grid (NumPy arrays).
 
+    Parameters
+    ----------
+    evolutions
+        Single problems that differ in initial state, parameters, and L where it is an
+        array. N, and L where it is a function, must be the same function for all.
+
     Raises
     ------
     InputError
-        If they differ in grid, channels or names of parameters.
+        If they differ in grid, channels, functions or names of parameters.
+
+    Examples
+    --------
+    >>> grid = StructuredGrid(8, periodic=True)
+    >>> decay = [SpectralEvolution(grid, ("u",), np.ones((1, 8)), np.full(1, -k)) for k in (1, 2)]
+    >>> stack(decay).initial.shape, stack(decay).linear.shape
+    ((2, 1, 8), (2, 1, 5))
     """
+    if not evolutions:
+        raise InputError("a batch needs at least one problem")
     first = evolutions[0]
     for other in evolutions[1:]:
         if other.grid != first.grid or other.names != first.names:
             raise InputError("only problems on one grid with the same channels make a batch")
         if set(other.parameters) != set(first.parameters):
             raise InputError("only problems with the same parameters make a batch")
-    modes = (len(first.names), *first.grid.shape[:-1], first.grid.shape[-1] // 2 + 1)
+        same = other.nonlinear == first.nonlinear and other.time_factor == first.time_factor
+        if callable(first.linear) or callable(other.linear):
+            same = same and other.linear == first.linear
+        if not same:
+            raise InputError(
+                "only problems with the same functions for L, N and g make a batch; put what "
+                "differs into parameters"
+            )
     return replace(
         first,
         initial=np.stack([np.asarray(item.initial) for item in evolutions]),
-        linear=np.stack([np.broadcast_to(item.linear, modes) for item in evolutions]),
+        linear=_stacked_symbols(evolutions),
         parameters={
             name: np.stack([np.asarray(item.parameters[name]) for item in evolutions])
             for name in first.parameters
         },
         step_size=min(item.step_size for item in evolutions),
     )
+
+
+def _stacked_symbols(evolutions: Sequence[SpectralEvolution]) -> Array:
+    """L with batch axis; as it is where it is one for all."""
+    first = evolutions[0]
+    if callable(first.linear):
+        return first.linear
+    symbols = [np.asarray(item.linear) for item in evolutions]
+    if all(np.array_equal(symbols[0], other) for other in symbols[1:]):
+        return symbols[0]
+    modes = (len(first.names), *first.grid.shape[:-1], first.grid.shape[-1] // 2 + 1)
+    return np.stack([np.broadcast_to(symbol, modes) for symbol in symbols])
