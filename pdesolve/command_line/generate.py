@@ -24,6 +24,7 @@ EXAMPLES = (
     "generate darcy2d --num-samples 1000 --shape 85 85 --seed 0 --split train --out darcy.h5",
     "generate darcy2d --num-samples 100 --split test --out darcy_test.h5 --overwrite",
     "generate darcy2d --num-samples 100 --out darcy.h5 -- -pc_type hypre",
+    "generate burgers1d --num-samples 100 --shape 256 --out burgers.h5",
 )
 
 
@@ -42,15 +43,23 @@ def _parser() -> VerbParser:
     parser.option("seed", int, "seed of the random numbers (default: 0)", 0)
     parser.option("split", str, "name of the random stream (default: train)", "train")
     parser.option("out", str, "file to write, ending in .h5 or .hdf5")
-    parser.option("rtol", float, "relative residual at which a solve stops (default: 1e-8)", 1e-8)
+    parser.option(
+        "rtol",
+        float,
+        "relative residual at which a solve stops (default: 1e-8); in time, the relative "
+        "tolerance on a step's error",
+    )
     parser.option(
         "backend",
-        Literal["auto", "grid", "fem"],
-        "grid: finite volumes with PETSc (default); fem: finite elements with Firedrake",
+        Literal["auto", "grid", "fem", "spectral"],
+        "grid: finite volumes with PETSc; fem: finite elements with Firedrake; spectral: "
+        "Fourier modes; auto: the family's first",
         "auto",
     )
     parser.option("element", str, "finite element of the backend fem: CG or RT")
     parser.option("degree", int, "degree of the finite element")
+    parser.option("dt", float, "step size, for families in time")
+    parser.option("method", str, "method in time, as for pdesolve solve")
     parser.option("dtype", Literal["float64", "float32"], "how fields are stored", "float64")
     parser.option("estimate_error", bool, "whether to estimate discretisation errors", True)
     parser.option("shard_size", int, "samples between two writes; what an interruption may cost")
@@ -70,6 +79,7 @@ def run(words: Sequence[str]) -> int:
     family = chosen_family(given, EXAMPLES[0])
     shape = shape_for(given["shape"], family)
     elements = {name: given[name] for name in ("element", "degree") if given[name] is not None}
+    stepping = {name: given[name] for name in ("dt", "method") if given[name] is not None}
     if elements and given["backend"] == "grid":
         raise InputError(
             f"--backend grid uses finite volumes and takes no --{next(iter(elements))}; use "
@@ -89,7 +99,7 @@ def run(words: Sequence[str]) -> int:
             backend="fem" if elements else given["backend"],
             rtol=given["rtol"],
             solver_parameters=solver_parameters,
-            discretization=elements or None,
+            discretization={**elements, **stepping} or None,
             dtype=given["dtype"],
             estimate_error=given["estimate_error"],
             shard_size=given["shard_size"],
@@ -103,6 +113,7 @@ def run(words: Sequence[str]) -> int:
         ("samples", str(info.num_samples)),
         ("not solved", str(info.num_failed)),
         ("grid", f"{shape_text(info.shape)} {info.location}s"),
+        *([("times", f"{info.num_times}, up to {info.times[-1]:g}")] if info.num_times > 1 else []),
         ("fields", ", ".join(info.fields)),
         ("seed, split", f"{info.seed}, {info.split}"),
         ("digest of the samples", info.sha256[:16]),

@@ -93,6 +93,7 @@ def card_text(info: DatasetInfo, sha256: str | None = None) -> str:
         "## Content",
         "",
         f"- Grid: {shape} {info.location} values ({info.dtype})",
+        *_times(info),
         f"- Samples: {info.num_samples}, of which {info.num_failed} failed (their outputs are NaN)",
         f"- Seed {info.seed}, split '{info.split}': sample i depends on these and i alone",
         "",
@@ -105,9 +106,7 @@ def card_text(info: DatasetInfo, sha256: str | None = None) -> str:
         f"- Solver: {strategy.get('name')}, backend {strategy.get('backend', 'none')}, "
         f"discretisation {to_json(strategy.get('discretization'))}",
         f"- Options: {to_json(strategy.get('solver_parameters'))}",
-        f"- Tolerance on the relative residual: {strategy.get('tolerance')}; reached: "
-        f"{_range(numbers['residual'])}",
-        f"- Iterations: {_range(numbers['iterations'])}",
+        *_accuracy(info, strategy, numbers),
         f"- Relative discretisation error in L2, estimated: {_range(numbers['error_estimate'])}"
         f" ({to_json(strategy.get('error_estimate'))})",
         "",
@@ -144,9 +143,14 @@ def reproduction_command(info: DatasetInfo) -> str:
         f"--num-samples {info.num_samples}",
         "--shape " + " ".join(map(str, info.shape)),
         f"--seed {info.seed} --split {info.split}",
-        f"--backend {strategy.get('backend', 'grid')} --rtol {strategy.get('tolerance')}",
+        f"--backend {strategy.get('backend', 'grid')}",
     ]
-    words += [f"--{name} {value}" for name, value in _elements(strategy).items()]
+    if strategy.get("tolerance") is not None:
+        words.append(f"--rtol {strategy['tolerance']}")
+    words += [
+        f"--{name} {value}"
+        for name, value in _elements(strategy, in_time=info.num_times > 1).items()
+    ]
     if info.dtype != "float64":
         words.append(f"--dtype {info.dtype}")
     words.append(f"--out {info.path.name}")
@@ -160,9 +164,33 @@ def reproduction_command(info: DatasetInfo) -> str:
     return " ".join(words)
 
 
-def _elements(strategy: Mapping[str, Any]) -> Mapping[str, Any]:
+def _elements(strategy: Mapping[str, Any], *, in_time: bool) -> Mapping[str, Any]:
     found: Mapping[str, Any] = strategy.get("discretization") or {}
-    return {name: value for name, value in found.items() if name in ("element", "degree")}
+    names = ("element", "degree", "dt", "method") if in_time else ("element", "degree")
+    return {name: value for name, value in found.items() if name in names}
+
+
+def _times(info: DatasetInfo) -> list[str]:
+    if info.num_times == 1:
+        return []
+    unit = info.units.get("time", "")
+    text = f"- Times: {info.num_times}, from {info.times[0]:g} to {info.times[-1]:g} {unit}"
+    return [text.rstrip()]
+
+
+def _accuracy(
+    info: DatasetInfo, strategy: Mapping[str, Any], numbers: Mapping[str, Any]
+) -> list[str]:
+    if info.num_times > 1:
+        return [
+            f"- Tolerance on the error of a step: {strategy.get('tolerance') or 'fixed steps'}",
+            f"- Steps: {_range(numbers['iterations'])}",
+        ]
+    return [
+        f"- Tolerance on the relative residual: {strategy.get('tolerance')}; reached: "
+        f"{_range(numbers['residual'])}",
+        f"- Iterations: {_range(numbers['iterations'])}",
+    ]
 
 
 def _parameter_rows(parameters: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from meshes.errors import InputError, suggest
 from meshes.structured import StructuredGrid
 from pdesolve.data.engine import Progress, default_shard_size, run
+from pdesolve.data.evolutions import EvolutionStrategy
 from pdesolve.data.independent import GridStrategy, MeshStrategy, UnusedOptions
 from pdesolve.data.ranks import OneRank, ranks_of
 from pdesolve.data.samples import Strategy
@@ -27,6 +28,7 @@ from pdesolve.data.settings import (
 )
 from pdesolve.data.shards import ShardFolder
 from pdesolve.problems.base import Problem
+from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.random_streams import sample_generator
 
 
@@ -38,8 +40,8 @@ def generate(
     seed: int = 0,
     split: str = "train",
     out: str | Path,
-    backend: str = "grid",
-    rtol: float = 1e-8,
+    backend: str = "auto",
+    rtol: float | None = None,
     solver_parameters: Mapping[str, Any] | None = None,
     discretization: Mapping[str, Any] | None = None,
     dtype: str = "float64",
@@ -75,13 +77,15 @@ def generate(
     out
         HDF5 file to write, ending in ``.h5`` or ``.hdf5``.
     backend
-        ``"grid"`` or ``"fem"``.
+        ``"grid"``, ``"fem"``, ``"spectral"``, or ``"auto"``: the family's first.
     rtol
-        ‖b − A u‖₂ / ‖b‖₂ at which a solve stops.
+        ‖b − A u‖₂ / ‖b‖₂ at which a solve stops (default 1e-8). For families in time: the
+        relative tolerance on a step's error, for adaptive methods.
     solver_parameters
         PETSc options.
     discretization
-        For ``"fem"``: arguments of :func:`pdesolve.solve`, such as ``{"degree": 2}``.
+        For ``"fem"``: arguments of :func:`pdesolve.solve`, such as ``{"degree": 2}``. For
+        families in time: ``dt`` and ``method`` of :func:`pdesolve.evolve`.
     dtype
         ``"float64"`` or ``"float32"``, for storage of fields.
     estimate_error
@@ -146,7 +150,7 @@ def generate(
             grid,
             first_problem,
             backend,
-            checked_tolerance(rtol),
+            None if rtol is None else checked_tolerance(rtol),
             solver_parameters,
             discretization,
             estimate_error,
@@ -170,6 +174,7 @@ def generate(
             dtype=checked_dtype(dtype),
             licence=licence,
             versions=_versions(),
+            times=getattr(first_problem, "times", (0.0,)),
         )
         unique_names(settings.inputs, settings.outputs)
         size = default_shard_size(settings) if shard_size is None else shard_size
@@ -215,7 +220,7 @@ def _strategy(
     grid: StructuredGrid,
     reference: Problem,
     backend: str,
-    rtol: float,
+    rtol: float | None,
     solver_parameters: Mapping[str, Any] | None,
     discretization: Mapping[str, Any] | None,
     estimate_error: bool,
@@ -227,6 +232,18 @@ def _strategy(
         raise InputError(
             f"'{family.name}' has no backend '{backend}'. {suggest(backend, family.backends)}"
         )
+    if isinstance(reference, EvolutionProblem):
+        return EvolutionStrategy(
+            grid,
+            reference,
+            backend,
+            rtol,
+            solver_parameters,
+            stepping=discretization,
+            estimate_error=estimate_error,
+            unused_options=unused_options,
+        )
+    rtol = 1e-8 if rtol is None else rtol
     if backend == "grid":
         if discretization:
             raise InputError(

@@ -20,6 +20,7 @@ from pdesolve.data.schema import (
     SCHEMA_VERSION,
     attributes_digest,
     fingerprint,
+    stored_shape,
     text_digest,
 )
 
@@ -111,13 +112,15 @@ def verify_attributes(file: Any, path: Path) -> dict[str, Any]:
 def expected_arrays(settings: dict[str, Any]) -> dict[str, tuple[tuple[int, ...], str]]:
     """Shape and type of every array by its place in the file."""
     count, shape = int(settings["num_samples"]), tuple(settings["shape"])
-    arrays: dict[str, tuple[tuple[int, ...], str]] = {"dimensions/time": ((1,), "float64")}
+    arrays: dict[str, tuple[tuple[int, ...], str]] = {
+        "dimensions/time": ((len(settings.get("times", (0.0,))),), "float64")
+    }
     for axis, size in zip(AXES, shape, strict=False):
         arrays[f"dimensions/{axis}"] = ((size,), "float64")
     for name in settings["scalars"]:
         arrays[f"scalars/{name}"] = ((count,), "float64")
     for name in (*settings["inputs"], *settings["outputs"]):
-        arrays[f"{FIELDS}/{name}"] = ((count, 1, *shape), settings["dtype"])
+        arrays[f"{FIELDS}/{name}"] = ((count, *stored_shape(name, settings)), settings["dtype"])
         arrays[f"{GROUP}/statistics/{name}"] = ((4,), "float64")
     for name, (dtype, _) in PER_SAMPLE.items():
         arrays[f"{GROUP}/{name}"] = ((count,), dtype)

@@ -19,6 +19,7 @@ from pdesolve.data.schema import (
     STATISTICS,
     attributes_digest,
     find_text_blocks,
+    stored_shape,
     text_digest,
     to_json,
 )
@@ -41,15 +42,26 @@ def _array(group: Any, name: str, values: Any, **attributes: Any) -> Any:
     return dataset
 
 
-def _column(group: Any, name: str, shape: tuple[int, ...], dtype: str, fill: float) -> Any:
+def _column(
+    group: Any,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: str,
+    fill: float,
+    *,
+    trajectory: bool = False,
+) -> Any:
     """An array with one row a sample, unwritten rows reading as `fill`."""
     row_bytes = int(np.dtype(dtype).itemsize * np.prod(shape[1:], dtype=np.int64))
     rows = min(shape[0], max(1, CHUNK_BYTES // row_bytes))
+    rest = shape[1:]
+    if trajectory and row_bytes > CHUNK_BYTES:  # some times of one sample
+        rest = (max(1, CHUNK_BYTES * shape[1] // row_bytes), *shape[2:])
     return group.create_dataset(
         name,
         shape=shape,
         dtype=dtype,
-        chunks=(rows, *shape[1:]),
+        chunks=(rows, *rest),
         fletcher32=True,
         fillvalue=fill,
     )
@@ -88,7 +100,7 @@ def create_layout(file: Any, settings: GenerationSettings) -> None:
 
     dimensions = file.create_group("dimensions")
     dimensions.attrs["spatial_dims"] = _texts(axes)
-    _array(dimensions, "time", np.zeros(1), sample_varying=False)
+    _array(dimensions, "time", np.array(settings.times, dtype=np.float64), sample_varying=False)
     for name, points in zip(axes, grid.axes(), strict=True):
         _array(dimensions, name, points, sample_varying=False, time_varying=False)
     _boundary_conditions(file.create_group("boundary_conditions"), settings)
@@ -102,9 +114,13 @@ def create_layout(file: Any, settings: GenerationSettings) -> None:
 
     fields = file.create_group(FIELDS)
     fields.attrs["field_names"] = _texts((*settings.inputs, *settings.outputs))
+    steady = len(settings.times) == 1
+    plain = settings.to_dict()
     for name in (*settings.inputs, *settings.outputs):
-        values = _column(fields, name, (count, 1, *grid.shape), settings.dtype, np.nan)
-        values.attrs.update(sample_varying=True, time_varying=True)
+        in_time = not steady and name in settings.outputs
+        shape = (count, *stored_shape(name, plain))
+        values = _column(fields, name, shape, settings.dtype, np.nan, trajectory=in_time)
+        values.attrs.update(sample_varying=True, time_varying=steady or in_time)
         values.attrs["dim_varying"] = np.ones(grid.dimension, dtype=bool)
         values.attrs["unit"] = settings.units.get(name, "")
     for rank in (1, 2):

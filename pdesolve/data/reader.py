@@ -62,6 +62,7 @@ def info_of(file: Any, path: Path) -> DatasetInfo:
         versions=settings["versions"],
         statistics=statistics,
         schema_version=int(group.attrs["schema_version"]),
+        times=tuple(settings.get("times", (0.0,))),
     )
 
 
@@ -89,6 +90,8 @@ class DatasetReader:
     ----------
     path
         The file.
+    output_time
+        Number of the time whose state :meth:`read` gives as outputs; the last by default.
 
     Attributes
     ----------
@@ -121,13 +124,14 @@ class DatasetReader:
     ((2, 1, 8, 8), (2, 1, 8, 8))
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, output_time: int = -1) -> None:
         self.path = Path(path)
         self._file: Any = None
         self._owner = -1
         try:
             self.info = info_of(self._handle(), self.path)
             self._status: npt.NDArray[np.int8] = self._column(GROUP, "status")
+            self.output_time = self._checked_time(output_time)
         finally:
             # a file that stays open would be what the next reader of that path gets to see
             self.close()
@@ -185,6 +189,35 @@ class DatasetReader:
         inputs = self._fields(self.info.inputs, wanted)
         return inputs, self._fields(self.info.outputs, wanted)
 
+    def read_trajectories(self, indices: Sequence[int] | IntArray | None = None) -> FloatArray:
+        """Outputs of samples at all times (``info.times``).
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape ``(n, time, channel, *shape)``.
+
+        Raises
+        ------
+        InputError, DataFileError
+            As :meth:`read`.
+        """
+        wanted = self._checked(indices)
+        steps = [
+            self._fields(self.info.outputs, wanted, time) for time in range(self.info.num_times)
+        ]
+        return np.stack(steps, axis=1)
+
+    def _checked_time(self, number: int) -> int:
+        count = self.info.num_times
+        if isinstance(number, bool) or not isinstance(number, int | np.integer):
+            raise InputError(f"output_time={number!r} must be an integer, a position in info.times")
+        if not -count <= number < count:
+            raise InputError(
+                f"output_time={number}, but '{self.path}' has {count} times, 0 to {count - 1}"
+            )
+        return int(number) % count
+
     def read_parameters(
         self, indices: Sequence[int] | IntArray | None = None
     ) -> dict[str, FloatArray]:
@@ -223,7 +256,11 @@ class DatasetReader:
             )
         return wanted.astype(np.int64)
 
-    def _fields(self, names: tuple[str, ...], wanted: IntArray) -> FloatArray:
+    def _fields(
+        self, names: tuple[str, ...], wanted: IntArray, time: int | None = None
+    ) -> FloatArray:
+        """Values ``(n, channel, *shape)``, of outputs at one time."""
+        at = self.output_time if time is None else time
         values = np.empty((len(wanted), len(names), *self.info.shape))
         group = self._handle()[FIELDS]
         # one read for each run of consecutive samples
@@ -233,7 +270,11 @@ class DatasetReader:
             for start, stop in zip(starts, stops, strict=True):
                 first, last = int(wanted[start]), int(wanted[stop - 1]) + 1
                 try:
-                    values[start:stop, channel] = group[name][first:last, 0]
+                    rows = group[name]
+                    in_time = rows.ndim > values.ndim - 1
+                    values[start:stop, channel] = (
+                        rows[first:last, at] if in_time else rows[first:last]
+                    )
                 except (OSError, RuntimeError) as error:
                     raise DataFileError(
                         f"'{self.path}' is damaged: field '{name}' of samples {first} to "
@@ -279,6 +320,6 @@ class DatasetReader:
         return {**self.__dict__, "_file": None, "_owner": -1}
 
 
-def open_dataset(path: str | Path) -> DatasetReader:
+def open_dataset(path: str | Path, *, output_time: int = -1) -> DatasetReader:
     """Open a data set for reading; see :class:`DatasetReader`."""
-    return DatasetReader(path)
+    return DatasetReader(path, output_time=output_time)

@@ -3,16 +3,18 @@
 The layout is that of The Well (Ohana et al. 2024), with one group ``pdesolve`` more::
 
     @dataset_name @grid_type @n_spatial_dims @n_trajectories @simulation_parameters
-    dimensions/          time (1,), x, y, z
+    dimensions/          time (T,), x, y, z
     boundary_conditions/ one group an axis: mask, values
     scalars/             one array (num_samples,) for each scalar parameter
-    t0_fields/           one array (num_samples, 1, *shape) for each input and output
+    t0_fields/           one array (num_samples, T, *shape) for each output; inputs have one
+                         time where T = 1, and no axis of time else: (num_samples, *shape)
     t1_fields/ t2_fields/  empty
     pdesolve/            @schema_version @inputs @outputs @settings @versions ...
         sample_index status iterations residual tolerance error_estimate sample_sha256
         statistics/      one array (4,) for each field: minimum, maximum, mean, deviation
 
-A steady problem is a trajectory of one step. Every array is chunked with Fletcher-32
+A steady problem is a trajectory of one time, T = 1. Version 1 of this layout had only
+those. Every array is chunked with Fletcher-32
 checksums; HDF5 checks its own metadata but for the texts of attributes, which
 ``@text_blocks`` and ``@text_sha256`` cover; ``@attributes_sha256`` covers the values of
 all attributes; ``@complete`` is written last.
@@ -35,7 +37,7 @@ from typing import Any
 
 import numpy as np
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 GROUP = "pdesolve"
 FIELDS = "t0_fields"
 STATISTICS = ("minimum", "maximum", "mean", "standard_deviation")
@@ -117,6 +119,8 @@ class DatasetInfo:
         usable samples.
     schema_version
         Version of this layout.
+    times
+        Times of the outputs, in the problem's unit; one for a steady problem.
     """
 
     path: Path
@@ -141,6 +145,12 @@ class DatasetInfo:
     versions: Mapping[str, str] = field(repr=False)
     statistics: Mapping[str, Mapping[str, float]] = field(repr=False)
     schema_version: int = SCHEMA_VERSION
+    times: tuple[float, ...] = (0.0,)
+
+    @property
+    def num_times(self) -> int:
+        """Number of times of the outputs."""
+        return len(self.times)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -232,3 +242,22 @@ def text_digest(path: Path, blocks: np.ndarray[Any, np.dtype[np.int64]]) -> byte
             stream.seek(place)
             digest.update(stream.read(size))
     return digest.digest()
+
+
+def field_shape(name: str, settings: Mapping[str, Any]) -> tuple[int, ...]:
+    """Shape of one sample of a field as the shards hold it.
+
+    Examples
+    --------
+    >>> settings = {"shape": [8], "times": [0.0, 1.0], "outputs": ["u"]}
+    >>> field_shape("u", settings), field_shape("initial_u", settings)
+    ((2, 8), (8,))
+    """
+    shape, times = tuple(settings["shape"]), settings.get("times", (0.0,))
+    return (len(times), *shape) if len(times) > 1 and name in settings["outputs"] else shape
+
+
+def stored_shape(name: str, settings: Mapping[str, Any]) -> tuple[int, ...]:
+    """Shape of one sample of a field in the file."""
+    shape = field_shape(name, settings)
+    return shape if len(settings.get("times", (0.0,))) > 1 else (1, *shape)

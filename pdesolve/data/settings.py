@@ -42,6 +42,8 @@ class GenerationSettings:
         Licence of the data, for the card.
     versions
         Software that decides the numbers.
+    times
+        Times of the outputs; one for steady problems.
     """
 
     family: Mapping[str, Any]
@@ -58,6 +60,7 @@ class GenerationSettings:
     dtype: str
     licence: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    times: tuple[float, ...] = (0.0,)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -83,6 +86,7 @@ class GenerationSettings:
             "dtype": self.dtype,
             "licence": self.licence,
             "versions": self.versions,
+            "times": self.times,
         }
         plain: dict[str, Any] = json.loads(to_json(values))
         return plain
@@ -96,7 +100,7 @@ class GenerationSettings:
     def bytes_per_sample(self) -> int:
         """Size of one sample in the file."""
         size = 8 if self.dtype == "float64" else 4
-        num_fields = len(self.inputs) + len(self.outputs)
+        num_fields = len(self.inputs) + len(self.outputs) * len(self.times)
         return num_fields * self.grid.num_points * size + 80 + 8 * len(self.scalars)
 
 

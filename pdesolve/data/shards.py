@@ -15,7 +15,7 @@ import numpy as np
 from meshes.errors import InputError
 from operators.failures import DataFileError
 from pdesolve.data.samples import SampleRecord, SampleTask, sample_digest
-from pdesolve.data.schema import DIGEST, PER_SAMPLE, to_json
+from pdesolve.data.schema import DIGEST, PER_SAMPLE, field_shape, to_json
 from pdesolve.data.settings import GenerationSettings, differences
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -56,11 +56,17 @@ def stack_records(
 ) -> Arrays:
     """Arrays of one shard: every field, scalar and per-sample number, by index.
 
-    Fields have shape ``(m, *shape)``, digests ``(m, 32)``, all others ``(m,)``.
+    Fields have shape ``(m, *shape)``, outputs in time ``(m, num_times, *shape)``, digests
+    ``(m, 32)``, all others ``(m,)``.
     """
     count = len(tasks)
+    plain = {
+        "shape": settings.grid.shape,
+        "times": settings.times,
+        "outputs": settings.outputs,
+    }
     arrays: Arrays = {
-        f"field {name}": np.full((count, *settings.grid.shape), np.nan, dtype=settings.dtype)
+        f"field {name}": np.full((count, *field_shape(name, plain)), np.nan, dtype=settings.dtype)
         for name in (*settings.inputs, *settings.outputs)
     }
     for name in settings.scalars:

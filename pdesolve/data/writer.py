@@ -85,7 +85,8 @@ def merge(folder: ShardFolder) -> Path:
         for shard in range(folder.num_shards):
             arrays = folder.read(shard)
             indices = folder.indices(shard)
-            _append(file, settings.scalars, names, indices.start, arrays)
+            steady = len(settings.times) == 1
+            _append(file, settings.scalars, names, indices.start, arrays, steady=steady)
             usable = np.isin(arrays["status"], USABLE)
             for name in names:
                 values = arrays[f"field {name}"]
@@ -97,11 +98,18 @@ def merge(folder: ShardFolder) -> Path:
 
 
 def _append(
-    file: Any, scalars: tuple[str, ...], names: tuple[str, ...], first: int, arrays: Arrays
+    file: Any,
+    scalars: tuple[str, ...],
+    names: tuple[str, ...],
+    first: int,
+    arrays: Arrays,
+    *,
+    steady: bool,
 ) -> None:
     rows = slice(first, first + len(arrays["status"]))
     for name in names:
-        file[FIELDS][name][rows, 0] = arrays[f"field {name}"]
+        values = arrays[f"field {name}"]
+        file[FIELDS][name][rows] = values[:, None] if steady else values
     for name in scalars:
         file["scalars"][name][rows] = arrays[f"scalar {name}"]
     for name in (*(key for key in PER_SAMPLE if key != "status"), DIGEST, "status"):

@@ -163,7 +163,7 @@ def test_without_the_mark_complete(copy):
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        (2, "has schema version 2; this pdesolve reads up to 1. Update pdesolve"),
+        (3, "has schema version 3; this pdesolve reads up to 2. Update pdesolve"),
         (0, "unknown schema version"),
         ("one", "unknown schema version, which is no integer"),
     ],
