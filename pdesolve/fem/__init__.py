@@ -11,17 +11,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pdesolve.fem._firedrake import Dt as Dt
     from pdesolve.fem._firedrake_checkpoint import load_checkpoint as load_checkpoint
     from pdesolve.fem._firedrake_checkpoint import save_checkpoint as save_checkpoint
+    from pdesolve.fem._firedrake_evolution_form import EvolutionForm as EvolutionForm
+    from pdesolve.fem._firedrake_evolution_form import TimeFunction as TimeFunction
     from pdesolve.fem._firedrake_forms import FormContext as FormContext
     from pdesolve.fem._firedrake_forms import LinearForm as LinearForm
+    from pdesolve.fem._firedrake_forms import NonlinearForm as NonlinearForm
     from pdesolve.fem._firedrake_meshes import NamedMesh as NamedMesh
     from pdesolve.fem._firedrake_meshes import box_mesh as box_mesh
 
 _HOME = {
+    "Dt": "_firedrake",
+    "EvolutionForm": "_firedrake_evolution_form",
+    "TimeFunction": "_firedrake_evolution_form",
     "FormContext": "_firedrake_forms",
     "LinearForm": "_firedrake_forms",
     "NamedMesh": "_firedrake_meshes",
+    "NonlinearForm": "_firedrake_forms",
     "box_mesh": "_firedrake_meshes",
     "load_checkpoint": "_firedrake_checkpoint",
     "save_checkpoint": "_firedrake_checkpoint",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,10 @@ Check = Callable[[FloatArray, FloatArray], None]
 def node_coordinates(space: Any) -> FloatArray:
     """Positions of the nodes of a space with point values, shape ``(num_nodes, d)``."""
     mesh = space.mesh()
-    vector = firedrake.VectorFunctionSpace(mesh, space.ufl_element())
+    element = space.ufl_element()
+    if space.value_shape:
+        element = element.sub_elements[0]
+    vector = firedrake.VectorFunctionSpace(mesh, element)
     where = firedrake.Function(vector).interpolate(firedrake.SpatialCoordinate(mesh))
     return np.asarray(where.dat.data_ro_with_halos, dtype=np.float64).reshape(
         -1, mesh.geometric_dimension
@@ -71,7 +75,7 @@ def coefficient(
     name
         For messages and output files.
     shape
-        ``()`` or the shape of a matrix.
+        ``()``, or the shape of a vector or a matrix.
     check
         Called with values ``(n, *shape)`` and points ``(n, d)``; raises
         :class:`InputError`.
@@ -86,6 +90,13 @@ def coefficient(
             raise InputError(f"{name} has UFL shape {value.ufl_shape}; {shape} is needed")
         return value
     mesh = named.mesh
+    if len(shape) == 1 and isinstance(value, list | tuple) and not _all_numbers(value):
+        _check_length(value, shape, name)
+        parts = [
+            coefficient(part, named, degree=degree, name=f"component {index} of {name}")
+            for index, part in enumerate(value)
+        ]
+        return ufl.as_vector(parts)
     try:
         constant = _constant(value, shape)
     except InputError as error:
@@ -104,7 +115,7 @@ def coefficient(
     failure: Exception | None = None
     try:
         values = _evaluate(value, points, shape, named.grid)
-        _finite(values, points, name)
+        require_finite(values, points, name)
         if check is not None:
             check(values, points)
     except Exception as problem:  # the other processes must learn of it, whatever it is
@@ -112,7 +123,9 @@ def coefficient(
     raise_together(mesh.comm, failure)
     space = scalar
     if shape:
-        space = firedrake.TensorFunctionSpace(mesh, scalar.ufl_element(), shape=shape)
+        make = firedrake.VectorFunctionSpace if len(shape) == 1 else firedrake.TensorFunctionSpace
+        size = {"dim": shape[0]} if len(shape) == 1 else {"shape": shape}
+        space = make(mesh, scalar.ufl_element(), **size)
     result = firedrake.Function(space, name=name)
     data = result.dat.data_with_halos
     data[...] = values.reshape(data.shape)
@@ -126,13 +139,25 @@ def _constant(value: object, shape: tuple[int, ...]) -> FloatArray | None:
         number = float(value)
         if not np.isfinite(number):
             raise InputError(f"{value} is not a finite number")
+        if len(shape) == 1:
+            return np.full(shape, number)
         return np.array(number) if not shape else number * np.eye(shape[0])
     if shape and isinstance(value, np.ndarray | list | tuple):
         array = np.asarray(value, dtype=np.float64)
         if array.shape != shape or not np.isfinite(array).all():
-            raise InputError(f"a constant matrix must be finite and of shape {shape}")
+            kind = "vector" if len(shape) == 1 else "matrix"
+            raise InputError(f"a constant {kind} must be finite and of shape {shape}")
         return array
     return None
+
+
+def _all_numbers(values: Sequence[object]) -> bool:
+    return all(isinstance(value, numbers.Real) for value in values)
+
+
+def _check_length(values: Sequence[object], shape: tuple[int, ...], name: str) -> None:
+    if len(values) != shape[0]:
+        raise InputError(f"{name} has {len(values)} components; {shape[0]} are needed")
 
 
 def _evaluate(
@@ -140,28 +165,33 @@ def _evaluate(
 ) -> FloatArray:
     """Values at points, shape ``(n, *shape)``."""
     if shape:
-        return _evaluate_matrix(value, points, shape)
+        return evaluate_array(value, points, shape)
     function = as_spatial_function(value)
     if grid is not None and not isinstance(function, FormulaFunction):
         function = FieldFunction(Field(grid, function.on(grid)))
     return np.asarray(function.evaluate(points), dtype=np.float64)
 
 
-def _evaluate_matrix(value: Any, points: FloatArray, shape: tuple[int, ...]) -> FloatArray:
-    num_points, size = len(points), shape[0] * shape[1]
+def evaluate_array(value: Any, points: FloatArray, shape: tuple[int, ...]) -> FloatArray:
+    """Values of a vector- or matrix-valued function or field at points, ``(n, *shape)``."""
+    num_points, size = len(points), math.prod(shape)
+    kind = "vector" if len(shape) == 1 else "matrix"
     if isinstance(value, Field):
         if value.num_channels != size:
+            rows = "" if len(shape) == 1 else " (row by row)"
             raise InputError(
-                f"a matrix field needs {size} channels (row by row); this one has "
-                f"{value.num_channels}"
+                f"a {kind} field needs {size} channels{rows}; this one has {value.num_channels}"
             )
         return value.evaluate(points, method="nearest").T.reshape(num_points, *shape)
     if not callable(value):
         raise InputError(
-            f"a matrix of shape {shape} must be an array, a function of points, a Field with "
+            f"a {kind} of shape {shape} must be an array, a function of points, a Field with "
             f"{size} channels, or a UFL expression"
         )
-    given = np.asarray(value(points.T), dtype=np.float64)
+    given = value(points.T)
+    if isinstance(given, list | tuple):  # of numbers and arrays
+        given = np.stack([np.broadcast_to(np.asarray(g), (num_points,)) for g in given])
+    given = np.asarray(given, dtype=np.float64)
     if given.shape not in {shape, (*shape, num_points)}:
         raise InputError(
             f"the function gave shape {given.shape} for points of shape {points.T.shape}; it must "
@@ -172,7 +202,8 @@ def _evaluate_matrix(value: Any, points: FloatArray, shape: tuple[int, ...]) -> 
     return np.moveaxis(given, -1, 0)
 
 
-def _finite(values: FloatArray, points: FloatArray, name: str) -> None:
+def require_finite(values: FloatArray, points: FloatArray, name: str) -> None:
+    """Refuse values ``(n, ...)`` that are not finite, naming the first point."""
     wrong = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])
@@ -204,19 +235,3 @@ def require_positive(name: str) -> Check:
             raise InputError(f"the {name} must be positive; {what} {least[first]:.6g} at {where}")
 
     return check
-
-
-def nodal_values(function: SpatialFunction, space: Any, nodes: Any, name: str) -> Any:
-    """A function of a space with given values at some nodes and zero elsewhere (collective)."""
-    result = firedrake.Function(space, name=name)
-    where = node_coordinates(space)[nodes]
-    values: FloatArray = np.empty(0)
-    error: Exception | None = None
-    try:
-        values = np.asarray(function.evaluate(where), dtype=np.float64)
-        _finite(values, where, name)
-    except Exception as problem:  # the other processes must learn of it, whatever it is
-        error = problem
-    raise_together(space.mesh().comm, error)
-    result.dat.data_with_halos[nodes] = values
-    return result

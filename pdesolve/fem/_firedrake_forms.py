@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from meshes.errors import InputError, suggest
-from operators.spatial import ConstantFunction
 from pdesolve.fem._firedrake import firedrake, ufl
-from pdesolve.fem._firedrake_data import Check, coefficient, nodal_values
+from pdesolve.fem._firedrake_data import Check, coefficient
+from pdesolve.fem._firedrake_dirichlet import dirichlet_conditions
 from pdesolve.fem._firedrake_meshes import NamedMesh
-from pdesolve.problems.boundary import Condition, Dirichlet
+from pdesolve.problems.boundary import Absorbing, Condition, Dirichlet, Neumann, Periodic, Robin
 
 ELEMENTS = ("CG", "Q", "RT", "RTCF")
 
@@ -35,14 +35,22 @@ class LinearForm:
         Whether the bilinear form is symmetric.
     null_space
         A Firedrake basis of the functions that the bilinear form maps to zero, or None.
+    near_null_space
+        A Firedrake basis of the functions that it maps nearly to zero away from the
+        boundary, such as rigid body motions, for algebraic multigrid.
     solver_parameters
-        Defaults for this form; the backend's where it says nothing.
+        Defaults for this form, PETSc options or the name of a preconditioner
+        (:data:`pdesolve.fem.preconditioners.PRECONDITIONERS`); the backend's where it
+        says nothing.
     finish
         Called with the answer, a Firedrake function, such as to fix the constant.
     inputs
         Firedrake functions to be written beside the answer.
     context
         The application context that Firedrake's preconditioners read (``appctx``).
+    outputs
+        Names of the unknowns whose values :meth:`Solution.gather` and
+        :meth:`Solution.on` give, channel after channel; the main one when left out.
 
     Examples
     --------
@@ -61,10 +69,68 @@ class LinearForm:
     main: int = 0
     symmetric: bool = True
     null_space: Any = None
-    solver_parameters: Mapping[str, Any] = field(default_factory=dict)
+    solver_parameters: Mapping[str, Any] | str = field(default_factory=dict)
     finish: Callable[[Any], None] | None = None
     inputs: tuple[Any, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
+    near_null_space: Any = None
+    outputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class NonlinearForm:
+    """A nonlinear weak problem: find u with residual(u; v) = 0 for all v.
+
+    Parameters
+    ----------
+    residual
+        UFL form in the state u and a test function v.
+    state
+        The Firedrake function u: it holds the first guess and receives the answer. Its
+        Dirichlet values are set by the solver.
+    boundary_conditions
+        Firedrake ``DirichletBC`` objects.
+    jacobian
+        The derivative of the residual, a bilinear UFL form; UFL derives it when left out.
+    names, main, null_space, near_null_space, solver_parameters, finish, inputs, context, outputs
+        As in :class:`LinearForm`.
+    symmetric
+        Whether the Jacobian is symmetric (its null space is then that of its transpose).
+    continuation
+        Where Newton's method may fail from the first guess: takes s in (0, 1], and sets
+        the constants of the form such that s = 1 is the problem to solve and a small s
+        an easy one (a share of the load, a larger viscosity). It is used only if Newton's
+        method fails at s = 1, which the form must be made with.
+
+    Examples
+    --------
+    A problem's ``weak_form(self, context)`` gives one::
+
+        V = context.space()
+        u, v = Function(V), TestFunction(V)
+        return NonlinearForm(inner((1 + u**2) * grad(u), grad(v)) * dx - v * dx, u,
+                             context.dirichlet(V, self.boundary_conditions))
+    """
+
+    residual: Any
+    state: Any
+    boundary_conditions: tuple[Any, ...] = ()
+    jacobian: Any = None
+    names: tuple[str, ...] = ("u",)
+    main: int = 0
+    symmetric: bool = False
+    null_space: Any = None
+    near_null_space: Any = None
+    solver_parameters: Mapping[str, Any] | str = field(default_factory=dict)
+    finish: Callable[[Any], None] | None = None
+    inputs: tuple[Any, ...] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    continuation: Callable[[float], None] | None = None
+
+
+ANY_CONDITION: tuple[type, ...] = (Dirichlet, Neumann, Robin, Absorbing, Periodic)
+"""Kinds of conditions for :meth:`FormContext.conditions`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,9 +196,13 @@ class FormContext:
             raise InputError(f"the mesh has no side '{name}'. {suggest(name, self.sides)}")
         return self.named.sides[name]
 
-    def conditions(self, given: Mapping[str, Condition]) -> dict[str, Condition]:
+    def conditions(
+        self,
+        given: Mapping[str, Condition],
+        allowed: tuple[type, ...] = (Dirichlet, Neumann, Periodic),
+    ) -> dict[str, Condition]:
         """Exactly one condition for each side, see :meth:`NamedMesh.conditions`."""
-        return self.named.conditions(given)
+        return self.named.conditions(given, allowed)
 
     def data(
         self,
@@ -142,7 +212,11 @@ class FormContext:
         shape: tuple[int, ...] = (),
         check: Check | None = None,
     ) -> Any:
-        """A number, function, field or draw for use in a form, see :func:`coefficient`."""
+        """A number, function, field or draw for use in a form, see :func:`coefficient`.
+
+        With ``shape=(d,)`` a vector: a number for all entries, a tuple of numbers,
+        functions, fields or draws, or one function that gives ``(d, ...)``.
+        """
         return coefficient(
             value,
             self.named,
@@ -152,26 +226,34 @@ class FormContext:
             check=check,
         )
 
-    def dirichlet(self, space: Any, conditions: Mapping[str, Condition]) -> tuple[Any, ...]:
+    def dirichlet(
+        self, space: Any, conditions: Mapping[str, Condition], factor: Any = None
+    ) -> tuple[Any, ...]:
         """Firedrake's conditions for the Dirichlet sides among `conditions` (collective).
 
         Parameters
         ----------
         space
-            A space with point values (``"CG"``).
+            A space of scalars or vectors with point values (``"CG"``), or such a part,
+            ``space.sub(i)``, of a mixed space.
         conditions
             By side; ``"all"`` is allowed. Others than :class:`Dirichlet` are passed over.
+            A vector's value is a number for all components, a tuple with an entry for
+            each (None leaves that component free), a function that gives ``(dim, n)``,
+            a Field with a channel for each, or a UFL expression; with
+            ``Dirichlet(value, component=i)`` only component i is given.
+        factor
+            A Firedrake ``Constant`` that multiplies all values, such as a share of the
+            load.
+
+        Raises
+        ------
+        InputError
+            If a value does not fit the space or is not finite.
         """
         found = []
-        for name, condition in self.conditions(conditions).items():
-            if not isinstance(condition, Dirichlet):
-                continue
-            number, function = self.side_number(name), condition.function
-            zero = firedrake.DirichletBC(space, 0.0, number)
-            if isinstance(function, ConstantFunction):
-                fixed = firedrake.DirichletBC(space, firedrake.Constant(function.value), number)
-                found.append(zero if function.value == 0 else fixed)
-                continue
-            values = nodal_values(function, space, zero.nodes, f"value on '{name}'")
-            found.append(firedrake.DirichletBC(space, values, number))
+        for name, condition in self.conditions(conditions, ANY_CONDITION).items():
+            if isinstance(condition, Dirichlet):
+                number = self.side_number(name)
+                found += dirichlet_conditions(space, number, condition, name, factor)
         return tuple(found)

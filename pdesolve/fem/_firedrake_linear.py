@@ -16,6 +16,7 @@ from pdesolve._petsc_options import SolverOptions, flatten, reason_name
 from pdesolve.fem._firedrake import firedrake
 from pdesolve.fem._firedrake_forms import LinearForm
 from pdesolve.fem._firedrake_meshes import relative_cell_size
+from pdesolve.fem.preconditioners import named_preconditioner, split_named
 
 # The tolerance is on the true residual; what it leaves is far below the elements' error.
 STOPPING: dict[str, Any] = {"ksp_rtol": 1e-8, "ksp_atol": 1e-50, "ksp_max_it": 1000}
@@ -30,14 +31,17 @@ _NEED_SYMMETRY = {"cg", "minres", "symmlq", "cr", "fcg", "pipecg", "groppcg", "n
 _RESIDUAL_TESTED = {"CONVERGED_RTOL", "CONVERGED_ATOL"}
 
 
-def default_parameters(form: LinearForm, given: Mapping[str, Any]) -> dict[str, Any]:
+def default_parameters(
+    form: LinearForm, given: Mapping[str, Any], named: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Options to use where the caller says nothing.
 
-    The form's own, unless the caller chooses another preconditioner; else conjugate
-    gradients (GMRES for forms that are not symmetric) with algebraic multigrid.
+    The ones that the caller named; the form's own, unless the caller chooses another
+    preconditioner; else conjugate gradients (GMRES for forms that are
+    not symmetric) with algebraic multigrid.
     """
     chosen = flatten(given)
-    own = flatten(form.solver_parameters)
+    own = flatten(form_parameters(form) if named is None else named)
     if own and "pc_type" not in chosen:
         return {**STOPPING, **own}
     method = "cg" if form.symmetric and not own else "gmres"
@@ -53,6 +57,13 @@ def default_parameters(form: LinearForm, given: Mapping[str, Any]) -> dict[str, 
     return defaults
 
 
+def form_parameters(form: Any) -> Mapping[str, Any]:
+    """The solver's options that a form asks for, those of a name written out."""
+    own = form.solver_parameters
+    found: Mapping[str, Any] = named_preconditioner(own) if isinstance(own, str) else own
+    return found
+
+
 class LinearFormSolver:
     """One assembled weak form with its Krylov method.
 
@@ -62,7 +73,9 @@ class LinearFormSolver:
         The weak problem.
     solver_parameters
         PETSc options, nested or flat, and Firedrake's ``mat_type`` and ``pmat_type``;
-        they replace the defaults.
+        they replace the defaults. A name of
+        :data:`pdesolve.fem.preconditioners.PRECONDITIONERS`, or ``preconditioner`` among
+        the options, chooses a set.
     options_prefix
         Prefix under which PETSc's command line reaches the solver.
     """
@@ -70,11 +83,12 @@ class LinearFormSolver:
     def __init__(
         self,
         form: LinearForm,
-        solver_parameters: Mapping[str, Any] | None = None,
+        solver_parameters: Mapping[str, Any] | str | None = None,
         options_prefix: str = "",
     ) -> None:
-        given = flatten({} if solver_parameters is None else solver_parameters)
-        defaults = default_parameters(form, given)
+        named, own = split_named(solver_parameters)
+        given = flatten(own)
+        defaults = default_parameters(form, given, named)
         self.mat_type = str(given.pop("mat_type", defaults.pop("mat_type", "aij")))
         self.pmat_type = str(given.pop("pmat_type", defaults.pop("pmat_type", self.mat_type)))
         self.options = SolverOptions(defaults, given, options_prefix)
@@ -107,6 +121,7 @@ class LinearFormSolver:
         try:
             operator, preconditioned, right, lift = self._assemble()
             null_space = self._attach_null_space(operator, preconditioned, right)
+            self._attach_near_null_space(operator, preconditioned)
             correction = firedrake.Function(self.space)
             if guess is not None:
                 correction.assign(guess - lift)
@@ -189,6 +204,13 @@ class LinearFormSolver:
             with right.dat.vec as vector:
                 self._balance(space, vector)
         return space
+
+    def _attach_near_null_space(self, operator: Any, preconditioned: Any) -> None:
+        if self.form.near_null_space is None:
+            return
+        space = _petsc_null_space(self.form.near_null_space)
+        for matrix in {id(operator): operator, id(preconditioned): preconditioned}.values():
+            matrix.petscmat.setNearNullSpace(space)
 
     def _balance(self, space: Any, vector: Any) -> None:
         excess, size = 0.0, 0.0

@@ -17,7 +17,14 @@ from meshes.structured import AXIS_NAMES, StructuredGrid
 from meshes.unstructured import UnstructuredMesh
 from pdesolve.fem._firedrake import communicator, firedrake, raise_together
 from pdesolve.problems.base import Problem
-from pdesolve.problems.boundary import Condition, Periodic, conditions_by_side, periodic_axes
+from pdesolve.problems.boundary import (
+    Condition,
+    Dirichlet,
+    Neumann,
+    Periodic,
+    conditions_by_side,
+    periodic_axes,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +58,12 @@ class NamedMesh:
     wraps: bool = False
     evaluators: dict[tuple[StructuredGrid, str], Any] = field(default_factory=dict, repr=False)
 
-    def conditions(self, given: Mapping[str, Condition]) -> dict[str, Condition]:
-        """Exactly one condition for each side.
+    def conditions(
+        self,
+        given: Mapping[str, Condition],
+        allowed: tuple[type, ...] = (Dirichlet, Neumann, Periodic),
+    ) -> dict[str, Condition]:
+        """Exactly one condition for each side, of the allowed kinds.
 
         Raises
         ------
@@ -69,7 +80,7 @@ class NamedMesh:
             }
             if not self.sides and set(kept) == {"all"}:
                 return {}
-        found = conditions_by_side(kept, tuple(self.sides))
+        found = conditions_by_side(kept, tuple(self.sides), allowed)
         for name, condition in found.items():
             if isinstance(condition, Periodic):
                 raise InputError(

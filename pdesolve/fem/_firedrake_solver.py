@@ -13,13 +13,14 @@ import numpy as np
 
 from meshes.errors import InputError, suggest
 from meshes.field import Field
-from operators.failures import LinearSolveFailure
+from operators.failures import LinearSolveFailure, NonlinearSolveFailure
 from pdesolve._petsc_options import unused_message
 from pdesolve.fem._firedrake import communicator, firedrake, raise_together
 from pdesolve.fem._firedrake_data import node_coordinates
-from pdesolve.fem._firedrake_forms import ELEMENTS, FormContext, LinearForm
+from pdesolve.fem._firedrake_forms import ELEMENTS, FormContext, LinearForm, NonlinearForm
 from pdesolve.fem._firedrake_linear import LinearFormSolver
 from pdesolve.fem._firedrake_meshes import NamedMesh, named_mesh
+from pdesolve.fem._firedrake_nonlinear import NonlinearFormSolver
 from pdesolve.fem._firedrake_state import FemState
 from pdesolve.problems.base import Problem
 from pdesolve.solution import Solution
@@ -29,7 +30,7 @@ def solve_fem(
     problem: Problem,
     *,
     mesh: Any,
-    solver_parameters: Mapping[str, Any] | None = None,
+    solver_parameters: Mapping[str, Any] | str | None = None,
     options_prefix: str = "",
     x0: Field | None = None,
     comm: Any = None,
@@ -43,11 +44,13 @@ def solve_fem(
     Parameters
     ----------
     problem
-        Its ``weak_form(context)`` gives a :class:`LinearForm`.
+        Its ``weak_form(context)`` gives a :class:`LinearForm` or a
+        :class:`NonlinearForm`.
     mesh
         See :func:`pdesolve.fem._firedrake_meshes.named_mesh`.
     solver_parameters, options_prefix
-        PETSc options as in Firedrake, and their prefix.
+        PETSc options as in Firedrake or the name of a preconditioner
+        (:mod:`pdesolve.fem.preconditioners`), and their prefix.
     x0
         Initial guess, not for mixed elements.
     comm
@@ -67,7 +70,7 @@ def solve_fem(
     ------
     InputError
         If problem, mesh and options do not fit together.
-    LinearSolveFailure
+    LinearSolveFailure, NonlinearSolveFailure
         If the tolerance is not met; carries ``result`` and the partial ``solution``.
     """
     start = time.perf_counter()
@@ -79,11 +82,21 @@ def solve_fem(
     if tensor_cells and named.mesh.ufl_cell().is_simplex:
         raise InputError(f"element='{element}' needs quadrilaterals or hexahedra; use 'CG' or 'RT'")
     form = problem.weak_form(FormContext(named, element, int(degree)))
-    if not isinstance(form, LinearForm):
-        raise InputError(
-            f"weak_form of '{problem.name}' gave a {type(form).__name__}; it must give a LinearForm"
+    failure: type[LinearSolveFailure | NonlinearSolveFailure]
+    solver: LinearFormSolver | NonlinearFormSolver
+    if isinstance(form, LinearForm):
+        solver, failure = (
+            LinearFormSolver(form, solver_parameters, options_prefix),
+            LinearSolveFailure,
         )
-    solver = LinearFormSolver(form, solver_parameters, options_prefix)
+    elif isinstance(form, NonlinearForm):
+        solver = NonlinearFormSolver(form, solver_parameters, options_prefix)
+        failure = NonlinearSolveFailure
+    else:
+        raise InputError(
+            f"weak_form of '{problem.name}' gave a {type(form).__name__}; it must give a "
+            "LinearForm or a NonlinearForm"
+        )
     guess = None if x0 is None else _guess(x0, solver.space)
     prepared = time.perf_counter() - start
     answer, result = solver.solve(guess)
@@ -93,10 +106,10 @@ def solve_fem(
         warnings.warn(unused_message(solver.unused), UserWarning, stacklevel=3)
     seconds = {**result.seconds, "assembly": result.seconds["assembly"] + prepared}
     result = dataclasses.replace(result, seconds=seconds)
-    state = FemState(answer, form.names, form.main, form.inputs, named.evaluators)
+    state = FemState(answer, form.names, form.main, form.inputs, named.evaluators, form.outputs)
     solution = Solution(problem, result, "fem", state)
     if check and not result.converged:
-        raise LinearSolveFailure(solver.advice(result), result=result, solution=solution)
+        raise failure(solver.advice(result), result=result, solution=solution)
     return solution
 
 
@@ -121,15 +134,18 @@ def _guess(x0: Field, space: Any) -> Any:
         raise InputError(
             "an initial guess (x0, accelerate) is not used with mixed elements; use element='CG'"
         )
-    if not isinstance(x0, Field) or x0.num_channels != 1:
-        raise InputError("x0 must be a Field with one channel")
+    size = int(np.prod(space.value_shape, dtype=int))
+    if not isinstance(x0, Field) or x0.num_channels != size:
+        count = "one channel" if size == 1 else f"{size} channels"
+        raise InputError(f"x0 must be a Field with {count}")
     result = firedrake.Function(space)
     points, error = node_coordinates(space), None
-    values = np.empty(len(points))
+    values = np.empty((size, len(points)))
     try:
-        values = x0.evaluate(points)[0]
+        values = x0.evaluate(points)
     except InputError as problem:
         error = problem
     raise_together(space.mesh().comm, error)
-    result.dat.data_with_halos[:] = values
+    data = result.dat.data_with_halos
+    data[...] = values.T.reshape(data.shape)
     return result

@@ -12,9 +12,9 @@ import numpy as np
 
 from meshes._firedrake import LocalMesh, local_mesh
 from meshes.cells import CellType
-from meshes.errors import InputError
+from meshes.errors import InputError, suggest
 from meshes.field import Field
-from meshes.structured import AXIS_NAMES, FloatArray, StructuredGrid
+from meshes.structured import AXIS_NAMES, FloatArray, Location, StructuredGrid
 from meshes.unstructured import UnstructuredMesh
 from pdesolve.fem._firedrake import firedrake, ufl
 
@@ -42,6 +42,9 @@ class FemState:
         Firedrake functions written beside them.
     evaluators
         Where the points of a grid lie in the mesh, by grid; filled when first needed.
+    outputs
+        Names of the unknowns that :meth:`gather` and :meth:`sample` give; the main one
+        when left out.
     """
 
     native: Any
@@ -49,10 +52,16 @@ class FemState:
     main: int = 0
     inputs: tuple[Any, ...] = ()
     evaluators: dict[tuple[StructuredGrid, str], Any] = field(default_factory=dict, repr=False)
+    outputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, function in self.functions.items():
             function.rename(name)
+        unknown = [name for name in self.outputs if name not in self.names]
+        if unknown:
+            raise InputError(
+                f"there is no unknown '{unknown[0]}'. {suggest(unknown[0], self.names)}"
+            )
 
     @property
     def functions(self) -> Mapping[str, Any]:
@@ -78,15 +87,33 @@ class FemState:
         """
         fields = {}
         for name, function in self.functions.items():
-            values, location = _values(function, self._local)
-            suffixes = [f"_{axis}" for axis in AXIS_NAMES[: len(values)]]
-            names = tuple(name + suffix for suffix in (suffixes if len(values) > 1 else [""]))
+            location: Location = "vertex" if _is_continuous(function) else "cell"
+            values = _values(function, self._local, location)
+            names = channel_names(name, function)
             fields[name] = Field(self._local.mesh, values, names, location)
         return fields
 
+    @property
+    def _shown(self) -> dict[str, Any]:
+        """The unknowns that stand for the answer."""
+        functions = self.functions
+        return {name: functions[name] for name in self.outputs or (self.names[self.main],)}
+
+    def _local_output(self) -> Field:
+        """The part of the answer that this process holds; at centroids if any unknown jumps."""
+        shown = self._shown
+        continuous = all(_is_continuous(function) for function in shown.values())
+        location: Location = "vertex" if continuous else "cell"
+        values = [_values(function, self._local, location) for function in shown.values()]
+        names = [channel for name, f in shown.items() for channel in channel_names(name, f)]
+        return Field(self._local.mesh, np.concatenate(values), tuple(names), location)
+
     def gather(self) -> Field:
-        """The main unknown on the whole mesh, on every process (collective)."""
-        own = next(iter(self.local_fields().values()))
+        """The main unknown (or the outputs) on the whole mesh, on every process (collective).
+
+        A vector has one channel for each component.
+        """
+        own = self._local_output()
         comm = self.mesh.comm
         if comm.size == 1:
             return own
@@ -96,7 +123,7 @@ class FemState:
         return _joined(parts, own, mesh.cell_type)
 
     def sample(self, grid: StructuredGrid) -> Field:
-        """The main unknown at the points of a grid, on every process (collective).
+        """The main unknown (or the outputs) at a grid's points, on every process (collective).
 
         A discontinuous unknown is averaged over two points close by on opposite sides, so
         that the answer at points between cells does not depend on the partition.
@@ -110,8 +137,16 @@ class FemState:
             raise InputError(
                 f"the grid is {grid.dimension}D, the mesh {self.mesh.geometric_dimension}D"
             )
-        name, function = next(iter(self.functions.items()))
         points = grid.points().reshape(grid.dimension, -1).T
+        names: list[str] = []
+        values: list[FloatArray] = []
+        for name, function in self._shown.items():
+            names += channel_names(name, function)
+            values.append(self._at(function, grid, points))
+        return Field(grid, np.concatenate(values).reshape(-1, *grid.shape), tuple(names))
+
+    def _at(self, function: Any, grid: StructuredGrid, points: FloatArray) -> FloatArray:
+        """Values of one unknown at points, shape ``(channel, n)``."""
         if _is_continuous(function):
             values = self._evaluate(function, grid, points, "at")
         else:
@@ -124,19 +159,19 @@ class FemState:
             values = np.nansum(sides, axis=0) / np.maximum(inside, 1)
             if not inside.all():  # corners of the domain
                 values = np.where(inside, values, self._evaluate(function, grid, points, "at"))
-        missing = np.flatnonzero(np.isnan(values))
+        missing = np.flatnonzero(np.isnan(values).any(axis=1))
         if len(missing) and np.isfinite(_largest(function)):
             first = points[missing[0]]
             raise InputError(
                 f"{len(missing)} of {grid.num_points} points of the grid lie outside the mesh; the "
                 f"first is {tuple(first.tolist())}"
             )
-        return Field(grid, values.reshape(1, *grid.shape), (name,))
+        return values.T
 
     def _evaluate(
         self, function: Any, grid: StructuredGrid, points: FloatArray, which: str
     ) -> FloatArray:
-        """Values at points, NaN outside the mesh; where the points lie is kept."""
+        """Values at points ``(n, channel)``, NaN outside; where the points lie is kept."""
         if (grid, which) not in self.evaluators:
             self.evaluators[grid, which] = firedrake.PointEvaluator(
                 self.mesh,
@@ -145,7 +180,7 @@ class FemState:
                 missing_points_behaviour="ignore",
             )
         values = self.evaluators[grid, which].evaluate(function)
-        return np.asarray(values, dtype=np.float64)
+        return np.asarray(values, dtype=np.float64).reshape(len(points), -1)
 
     def write_paraview(self, path: Path, time: float) -> None:
         """Write a ``.pvd`` file and the files that it names (collective)."""
@@ -163,19 +198,26 @@ def _is_continuous(function: Any) -> bool:
     return function.function_space().ufl_element() in ufl.H1
 
 
-def _values(function: Any, local: LocalMesh) -> tuple[FloatArray, Any]:
-    """Values at vertices or centroids, shape ``(channel, n)``, and which of them."""
+def channel_names(name: str, function: Any) -> tuple[str, ...]:
+    """The name of a scalar, or those of a vector's components, such as ``velocity_x``."""
+    if not function.ufl_shape:
+        return (name,)
+    return tuple(f"{name}_{axis}" for axis in AXIS_NAMES[: function.ufl_shape[0]])
+
+
+def _values(function: Any, local: LocalMesh, location: Location) -> FloatArray:
+    """Values at vertices or centroids, shape ``(channel, n)``."""
     mesh = function.function_space().mesh()
     vector = bool(function.ufl_shape)
     make = firedrake.VectorFunctionSpace if vector else firedrake.FunctionSpace
     family = "DG" if mesh.ufl_cell().is_simplex else "DQ"
-    if _is_continuous(function):
+    if location == "vertex":
         corners = firedrake.Function(make(mesh, family, 1, variant="equispaced"))
-        return local.vertex_values(corners.interpolate(function)), "vertex"
+        return local.vertex_values(corners.interpolate(function))
     centres = firedrake.Function(make(mesh, family, 0)).interpolate(function)
     nodes = centres.function_space().cell_node_map().values_with_halo[: local.mesh.num_cells, 0]
     values = centres.dat.data_ro_with_halos[nodes].reshape(local.mesh.num_cells, -1).T
-    return np.ascontiguousarray(values, dtype=np.float64), "cell"
+    return np.ascontiguousarray(values, dtype=np.float64)
 
 
 def _for_paraview(function: Any) -> Any:
