@@ -216,10 +216,17 @@ def from_firedrake(mesh: Any) -> UnstructuredMesh:
     return local_mesh(mesh).mesh
 
 
-def local_mesh(mesh: Any) -> LocalMesh:
+def local_mesh(mesh: Any, *, straighten: bool = False) -> LocalMesh:
     """Take this process's part of a Firedrake mesh (collective).
 
     Points on a periodic seam appear once on either side of it.
+
+    Parameters
+    ----------
+    mesh
+        The Firedrake mesh.
+    straighten
+        Give the cells of a curved mesh straight edges between their corners.
 
     Raises
     ------
@@ -236,7 +243,14 @@ def local_mesh(mesh: Any) -> LocalMesh:
             f"the mesh is {mesh.topological_dimension}D and bends into "
             f"{mesh.geometric_dimension}D space; only flat meshes are supported"
         )
-    if element.degree() != 1:
+    coordinates = mesh.coordinates
+    if element.degree() != 1 and straighten:
+        from ufl import H1
+
+        family = "CG" if element in H1 else "DG"
+        straight = firedrake.VectorFunctionSpace(mesh, family, 1, variant="equispaced")
+        coordinates = firedrake.Function(straight).interpolate(mesh.coordinates)
+    elif element.degree() != 1:
         raise InputError(
             f"the mesh is curved (coordinates of degree {element.degree()}); only straight cells "
             "are supported so far: interpolate the coordinates to degree 1"
@@ -247,9 +261,9 @@ def local_mesh(mesh: Any) -> LocalMesh:
     if owned == 0:
         raise InputError("this process has no cells; use fewer processes")
     nodes = np.asarray(space.cell_node_map().values_with_halo, dtype=np.int64)[:owned]
-    where = mesh.coordinates.function_space().cell_node_map().values_with_halo[:owned]
-    coordinates = mesh.coordinates.dat.data_ro_with_halos.reshape(-1, mesh.geometric_dimension)
-    corners = np.asarray(coordinates[where], dtype=np.float64)
+    where = coordinates.function_space().cell_node_map().values_with_halo[:owned]
+    places = coordinates.dat.data_ro_with_halos.reshape(-1, mesh.geometric_dimension)
+    corners = np.asarray(places[where], dtype=np.float64)
     first, cells = _distinct(nodes, corners)
     width = nodes.shape[1]
     points = corners.reshape(-1, corners.shape[2])[first]

@@ -77,7 +77,7 @@ class FemState:
 
     @cached_property
     def _local(self) -> LocalMesh:
-        return local_mesh(self.mesh)
+        return local_mesh(self.mesh, straighten=True)
 
     def local_fields(self) -> dict[str, Field]:
         """Take this process's part of each unknown (collective).
