@@ -95,6 +95,28 @@ class SpectralEvolution:
         return self.output_names or self.names
 
 
+def check_periodic_box(problem: Any, grid: StructuredGrid) -> None:
+    """Refuse a grid of another dimension or box than the problem's, or one that does not wrap.
+
+    Raises
+    ------
+    InputError
+        With the grid's box and the problem's.
+    """
+    if grid.dimension != problem.dimension:
+        raise InputError(f"the problem is {problem.dimension}D, the grid {grid.dimension}D")
+    if not np.allclose((grid.lower, grid.upper), (problem.lower, problem.upper), rtol=1e-12):
+        raise InputError(
+            f"the grid's box {grid.lower} to {grid.upper} is not the problem's, {problem.lower} "
+            f"to {problem.upper}; make the grid with problem.grid(shape)"
+        )
+    if not all(grid.periodic):
+        raise InputError(
+            "the backend 'spectral' needs a grid that wraps on every axis; make it with "
+            "problem.grid(shape), and give every side Periodic()"
+        )
+
+
 def stack(evolutions: Sequence[SpectralEvolution]) -> SpectralEvolution:
     """One batch of several problems of one kind, on one grid (NumPy arrays).
 

@@ -129,7 +129,7 @@ class FourierIntegrator:
         """Number and size of the steps from one time to another.
 
         A given dt must divide the interval; left out, the largest that does and does not
-        exceed the evolution's step size. Sizes are rounded to twelve digits, so that equal
+        exceed the evolution's step size. Sizes are rounded to fourteen digits, so that equal
         intervals share coefficients.
 
         Raises
@@ -142,10 +142,10 @@ class FourierIntegrator:
         limit, span = self.evolution.step_size, stop - start
         count = 1
         if self.evolution.nonlinear is not None or self._clock is not None:
-            if not (math.isfinite(limit) and limit > 0):
+            if not limit > 0:
                 raise InputError("the problem gives no step size; give dt")
             count = max(1, math.ceil(span / limit - 1e-9))
-        return count, float(f"{span / count:.12g}")
+        return count, float(f"{span / count:.14g}")
 
 
 def all_finite(value: Array, xp: Any) -> bool:

@@ -52,10 +52,22 @@ class TimeChange:
         return value
 
     def elapsed(self, start: float, stop: float) -> float:
-        """τ between two times, by ten-point Gauss quadrature."""
+        """τ between two times, by Gauss quadrature on intervals halved until it settles."""
+        return self._settled(start, stop, self._quadrature(start, stop), 20)
+
+    def _quadrature(self, start: float, stop: float) -> float:
         middle, half = (start + stop) / 2, (stop - start) / 2
         pairs = zip(_NODES, _WEIGHTS, strict=True)
         return half * sum(weight * self.at(middle + half * node) for node, weight in pairs)
+
+    def _settled(self, start: float, stop: float, whole: float, halvings: int) -> float:
+        middle = (start + stop) / 2
+        parts = self._quadrature(start, middle), self._quadrature(middle, stop)
+        if abs(sum(parts) - whole) <= 1e-14 * abs(whole) or halvings == 0:
+            return sum(parts)
+        return self._settled(start, middle, parts[0], halvings - 1) + self._settled(
+            middle, stop, parts[1], halvings - 1
+        )
 
     def middle(self, start: float, stop: float) -> float:
         """The time at which half of τ between two times has passed (Newton's method)."""
