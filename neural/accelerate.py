@@ -71,7 +71,7 @@ def initial_guess(
             f"'{problem.unknown}'"
         )
     guess = surrogate.predict(problem, mesh, strict=strict).select([problem.unknown])
-    return _scaled(guess, problem, mesh) if scale and "grid" in problem.backends else guess
+    return _scaled(guess, problem, mesh) if scale and problem.has_stencil else guess
 
 
 def _scaled(guess: Field, problem: Problem, grid: StructuredGrid) -> Field:

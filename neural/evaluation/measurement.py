@@ -23,6 +23,7 @@ from neural.training.data import open_samples
 from neural.training.samples import plain
 from operators.failures import SurrogateWarning
 from pdesolve.problems.base import Problem
+from pdesolve.problems.evolution import EvolutionProblem
 
 
 def evaluate(
@@ -85,7 +86,8 @@ def evaluate(
         if isinstance(checkpoint, Surrogate)
         else Surrogate.load(checkpoint, device=device)
     )
-    sources = [open_samples(path) for path in files]
+    time = int(surrogate.metadata["data"].get("output_time", -1))
+    sources = [open_samples(path, output_time=time) for path in files]
     for source in sources:  # all are checked before the first is measured
         _check(surrogate, source)
     described = surrogate.metadata
@@ -156,14 +158,18 @@ def _measure(
             predictions, targets, grid, zero_sides_of(problems[0], grid) if problems else ()
         ),
     }
-    if problems and "grid" in problems[0].backends and targets.shape[1] == 1:
+    if problems and problems[0].has_stencil and targets.shape[1] == 1:
         found["relative_energy"] = metrics.relative_energy(
             predictions, targets, lambda index: problems[index].discretize(grid).stencil
         )
     bands = metrics.band_errors(predictions, targets, grid)
     found.update({f"band_{name}": values for name, values in bands.items()})
 
-    solver, note = _solver_seconds(problems[:num_timed_solves], grid)
+    until = None
+    if info.num_times > 1:
+        until = (info.times[0], info.times[source.output_time])
+        remarks.append(f"outputs at t = {until[1]:g}, inputs at t = {until[0]:g}")
+    solver, note = _solver_seconds(problems[:num_timed_solves], grid, until)
     remarks += [note] if note else []
     training = float(surrogate.metadata.get("training_seconds", 0.0))
     num_train = int(surrogate.metadata["data"].get("num_train", 0))
@@ -220,17 +226,23 @@ def _predict(surrogate: Surrogate, inputs: FloatArray, batch_size: int) -> tuple
     return np.concatenate(parts), (time.perf_counter() - start) / len(inputs)
 
 
-def _solver_seconds(problems: Sequence[Problem], grid: StructuredGrid) -> tuple[float | None, str]:
-    """Median time of a default solve."""
+def _solver_seconds(
+    problems: Sequence[Problem], grid: StructuredGrid, until: tuple[float, float] | None = None
+) -> tuple[float | None, str]:
+    """Median time of a default solve, in time from the first to the second of `until`."""
     if not problems:
         return None, ""
-    if importlib.util.find_spec("petsc4py") is None:
+    if problems[0].backends[0] != "spectral" and importlib.util.find_spec("petsc4py") is None:
         return None, "PETSc is not installed, so solves were not timed"
+    from pdesolve.evolving import evolve
     from pdesolve.solving import solve
 
     times = []
     for problem in (problems[0], *problems):  # the first starts PETSc and is not counted
         start = time.perf_counter()
-        solve(problem, mesh=grid)
+        if isinstance(problem, EvolutionProblem):
+            evolve(problem, mesh=grid, times=until)
+        else:
+            solve(problem, mesh=grid)
         times.append(time.perf_counter() - start)
     return float(np.median(times[1:])), ""

@@ -45,6 +45,7 @@ def check_same_family(sources: Sequence[Any]) -> None:
             "upper": "the upper corner of the box",
             "periodic": "periodic axes",
             "location": "where values sit",
+            "times": "the times of the outputs",
         },
         "One model is trained and tested on one family, with the same units and box",
     )

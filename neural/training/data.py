@@ -23,13 +23,21 @@ SPLITS = ("train", "validation", "test")
 AUGMENTATIONS = ("none", "square symmetries")
 
 
-def open_samples(path: str | Path) -> SampleSource:
-    """Open a generated HDF5 set, or a ``{x, y}`` tensor file."""
+def open_samples(path: str | Path, *, output_time: int = -1) -> SampleSource:
+    """Open a generated HDF5 set, or a ``{x, y}`` tensor file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    output_time
+        Which of the times of a data set of trajectories gives the outputs.
+    """
     if Path(path).suffix in SUFFIXES:
         return TensorFileReader(path)
     from pdesolve.data import open_dataset
 
-    return open_dataset(path)
+    return open_dataset(path, output_time=output_time)
 
 
 class PDEDataModule(lightning.LightningDataModule):
@@ -61,6 +69,10 @@ class PDEDataModule(lightning.LightningDataModule):
         Processes that load; 0 loads in the main process, fastest for sets in memory.
     memory_limit
         Splits of at most so many bytes are held in memory.
+    output_time
+        In data sets of trajectories, the number of the time whose state is the output;
+        -1 is the last. The inputs are the initial state and whatever else the family
+        names.
 
     Raises
     ------
@@ -88,6 +100,7 @@ class PDEDataModule(lightning.LightningDataModule):
         drop_last: bool = False,
         num_workers: int = 0,
         memory_limit: int = 2 * 1024**3,
+        output_time: int = -1,
     ) -> None:
         super().__init__()
         self.paths = {
@@ -118,6 +131,7 @@ class PDEDataModule(lightning.LightningDataModule):
         self.drop_last = drop_last
         self.num_workers = num_workers
         self.memory_limit = memory_limit
+        self.output_time = output_time
         self._splits: dict[str, SampleDataset] = {}
 
     def setup(self, stage: str | None = None) -> None:
@@ -125,7 +139,10 @@ class PDEDataModule(lightning.LightningDataModule):
         del stage
         if self._splits:
             return
-        sources = {name: [open_samples(path) for path in self.paths[name]] for name in SPLITS}
+        sources = {
+            name: [open_samples(path, output_time=self.output_time) for path in self.paths[name]]
+            for name in SPLITS
+        }
         every = [source for name in SPLITS for source in sources[name]]
         check_same_family(every)
         for name in SPLITS:

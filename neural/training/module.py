@@ -308,6 +308,8 @@ class SurrogateModule(lightning.LightningModule):
                 "seed": info.seed,
                 "split": info.split,
                 "num_train": len(split),
+                "times": info.times,
+                "output_time": data.output_time,
                 "family": info.settings.get("family", {}),
             },
         }

@@ -40,6 +40,8 @@ class TensorFileInfo:
     split: str | None = None
     units: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    times: tuple[float, ...] = (0.0,)
+    num_times: int = 1
 
     @property
     def lower(self) -> tuple[float, ...]:

@@ -86,8 +86,8 @@ def run(words: Sequence[str]) -> int:
 
 def _error_rows(problem: Problem, grid: StructuredGrid, prediction: Field) -> list[tuple[str, str]]:
     """What the discrete equations say about the error."""
-    if "grid" not in problem.backends or problem.unknown not in prediction.names:
-        return [("error", "not known: the family has no equations on grids")]
+    if not problem.has_stencil or problem.unknown not in prediction.names:
+        return [("error", "not known: the family has no linear equations on grids")]
     from pdesolve.grid.error_bounds import error_bounds
 
     system = problem.discretize(grid)

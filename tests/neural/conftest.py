@@ -41,6 +41,8 @@ class MemorySource:
         self.valid_indices = np.arange(num_samples)
         self.reads = 0
         self.info = SimpleNamespace(
+            times=(0.0,),
+            num_times=1,
             **{
                 "path": self.path,
                 "family": "darcy2d",
@@ -86,7 +88,7 @@ def sources(monkeypatch):
         "test.h5": MemorySource(4, (12, 12), "test"),
     }
 
-    def open_samples(path):
+    def open_samples(path, *, output_time=-1):
         return opened[str(path)]
 
     monkeypatch.setattr(neural.training.data, "open_samples", open_samples)
