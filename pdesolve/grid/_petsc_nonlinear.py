@@ -1,0 +1,385 @@
+"""Newton solves on grids with PETSc's SNES."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from petsc4py import PETSc
+
+from meshes.errors import InputError
+from meshes.field import Field
+from meshes.structured import FloatArray, StructuredGrid
+from operators._petsc_block import BlockMatrix, DistributedGrid
+from operators.failures import NonlinearSolveFailure
+from operators.result import SolveResult
+from pdesolve._petsc_options import SolverOptions, reason_name
+from pdesolve.grid._petsc_blocks import (
+    NEED_SYMMETRY,
+    block_of_process,
+    guess_on_block,
+    last_line,
+    with_factorisation,
+)
+from pdesolve.grid._petsc_solver import raise_together, warn_unused
+from pdesolve.grid._petsc_state import BlockState
+from pdesolve.grid.systems import NonlinearSystem
+from pdesolve.problems.base import Problem
+from pdesolve.solution import Solution
+
+# Tolerance on ‖F(u)‖₂ relative to that of the problem's own first guess.
+DEFAULT_PARAMETERS: dict[str, Any] = {
+    "snes_type": "newtonls",
+    "snes_linesearch_type": "bt",
+    "snes_rtol": 1e-8,
+    "snes_atol": 1e-50,
+    "snes_stol": 0.0,
+    "snes_max_it": 50,
+    "ksp_rtol": 1e-4,
+    "ksp_max_it": 1000,
+    "pc_type": "gamg",
+    "mg_levels_ksp_max_it": 2,
+    "mg_levels_pc_type": "jacobi",
+}
+_POSITIVE = ("snes_rtol", "snes_atol", "snes_max_it", "ksp_rtol", "ksp_max_it")
+# reasons that come from a test of the residual; after any other one it is tested here
+_RESIDUAL_TESTED = {"CONVERGED_FNORM_ABS", "CONVERGED_FNORM_RELATIVE"}
+
+
+def nonlinear_reason_name(reason: int) -> str:
+    """PETSc's name of a Newton method's reason for stopping."""
+    names = {
+        value: name
+        for name, value in vars(PETSc.SNES.ConvergedReason).items()
+        if isinstance(value, int) and name.startswith(("CONVERGED_", "DIVERGED_"))
+    }
+    return names.get(reason, f"reason {reason}")
+
+
+class NonlinearSolver:
+    """Solve F(u) = 0 on one grid with PETSc's SNES.
+
+    Parameters
+    ----------
+    problem
+        Its ``nonlinear_system(block)`` gives F, F' and the first guess.
+    grid
+        The grid.
+    solver_parameters
+        PETSc options, nested or flat, that replace the defaults: Newton's method with
+        backtracking, 1e-8 relative to the residual of the first guess, linear systems
+        with algebraic multigrid.
+    options_prefix
+        Prefix under which PETSc's command line reaches this solver.
+    comm
+        MPI communicator; methods are collective on it.
+
+    Examples
+    --------
+    >>> from pdesolve.problems.nonlinear_elliptic import BratuProblem
+    >>> problem = BratuProblem(strength=1.0)
+    >>> solver = NonlinearSolver(problem, problem.grid(16))
+    >>> vector, result = solver.solve()
+    >>> result.reason
+    'CONVERGED_FNORM_RELATIVE'
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        grid: StructuredGrid,
+        solver_parameters: Mapping[str, Any] | None = None,
+        options_prefix: str = "",
+        comm: Any = None,
+    ) -> None:
+        self.comm = PETSc.COMM_WORLD if comm is None else comm
+        block = block_of_process(grid, problem.stencil_width, comm)
+        start = time.perf_counter()
+        error: Exception | None = None
+        try:
+            self.system = problem.nonlinear_system(block)
+            _check_finite(self.system)
+        except Exception as problem_here:  # whatever it is, the other processes must know
+            error = problem_here
+        raise_together(comm, error)
+        system = self.system
+        method = "cg" if system.symmetric else "gmres"
+        defaults = {**DEFAULT_PARAMETERS, "ksp_type": method, **(system.solver_parameters or {})}
+        self.options = SolverOptions(
+            with_factorisation(defaults, solver_parameters), solver_parameters, options_prefix
+        )
+        _check_options(self.options.options)
+        self.distributed = DistributedGrid(
+            grid, len(system.names), problem.stencil_width, self.comm
+        )
+        self._matrix = BlockMatrix(self.distributed, system.offsets, system.couplings)
+        self._matrix.mat.setOption(PETSc.Mat.Option.SYMMETRIC, system.symmetric)
+        self._work = self.distributed.vector()
+        self._current = system
+        self.failure = ""
+        self.unused: list[str] = []
+        self._assembly = time.perf_counter() - start
+        self._snes = self._create()
+
+    def _create(self) -> Any:
+        snes = PETSc.SNES().create(comm=self.comm)
+        snes.setOptionsPrefix(self.options.prefix)
+        snes.setFunction(self._residual, self.distributed.vector())
+        snes.setJacobian(self._jacobian, self._matrix.mat, self._matrix.mat)
+        self.options.insert()
+        try:
+            snes.setFromOptions()
+        except PETSc.Error as error:
+            raise InputError(
+                f"PETSc refused the solver's options: {last_line(error)}. Check the values of "
+                "snes_type, ksp_type, pc_type and the others"
+            ) from error
+        finally:
+            self.options.remove()
+        method = snes.getKSP().getType()
+        if method in NEED_SYMMETRY and not self.system.symmetric:
+            raise InputError(
+                f"ksp_type '{method}' needs a symmetric Jacobian, and this one is not; use gmres "
+                "or bcgs"
+            )
+        snes.setConvergenceHistory()
+        snes.setErrorIfNotConverged(False)
+        return snes
+
+    def _residual(self, snes: Any, x: Any, f: Any) -> None:
+        del snes
+        self.distributed.fill(f, self._evaluate(self._current.residual, x))
+
+    def _jacobian(self, snes: Any, x: Any, jacobian: Any, preconditioner: Any) -> None:
+        del snes, preconditioner
+        self._matrix.set_values(self._evaluate(self._current.jacobian, x))
+        if jacobian.handle != self._matrix.mat.handle:  # a matrix-free one (-snes_mf_operator)
+            jacobian.assemble()
+
+    def _evaluate(self, function: Any, x: Any) -> FloatArray:
+        """A function of the problem; an error on one process is raised on all."""
+        ghosted = self.distributed.ghosted(x)
+        error: Exception | None = None
+        values = ghosted
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                values = function(ghosted)  # what is not finite is found by SNES
+        except Exception as problem_here:  # the other processes must learn of it
+            error = problem_here
+        raise_together(self.comm, error)
+        return values
+
+    def residual_norm(self, vector: Any) -> float:
+        """‖F(u)‖₂ (collective)."""
+        self._residual(None, vector, self._work)
+        return float(self._work.norm())
+
+    def solve(self, x0: FloatArray | None = None) -> tuple[Any, SolveResult]:
+        """Find u (collective); a failure is told by the record.
+
+        Parameters
+        ----------
+        x0
+            First guess over the block, ``(component, *shape)``, in the place of the
+            problem's own. The tolerance stays relative to the residual of the latter.
+        """
+        start = time.perf_counter()
+        system, snes = self.system, self._snes
+        vector = self.distributed.vector(system.initial)
+        reference = self.residual_norm(vector)
+        rtol, atol, stol, most = snes.getTolerances()
+        iterations = linear = 0
+        notes = system.notes
+        stages = (system,)
+        if x0 is not None:
+            self.distributed.fill(vector, x0)
+        elif system.easier:
+            stages = (*system.easier, system)
+            notes = (*notes, f"reached by continuation in {len(stages)} stages")
+        self.options.insert()
+        try:
+            for stage in stages:
+                self._current = stage
+                absolute = atol
+                if len(stages) > 1 or x0 is not None:
+                    scale = reference if stage is system else self.residual_norm(vector)
+                    absolute = max(atol, rtol * scale)
+                snes.setTolerances(rtol=rtol, atol=absolute, stol=stol, max_it=most)
+                self._solve_stage(vector)
+                iterations += int(snes.getIterationNumber())
+                linear += int(snes.getLinearSolveIterations())
+                if self.failure or int(snes.getConvergedReason()) <= 0:
+                    break
+        finally:
+            self._current = system
+            snes.setTolerances(rtol=rtol, atol=atol, stol=stol, max_it=most)
+            self.unused = self.options.unused()
+            self.options.remove()
+        return vector, self._record(
+            vector, reference, rtol, (iterations, linear), notes, time.perf_counter() - start
+        )
+
+    def _solve_stage(self, vector: Any) -> None:
+        self.failure = ""
+        try:
+            self._snes.solve(None, vector)
+        except PETSc.Error as error:  # a factorisation or a set-up that gave up
+            if error.ierr < 0:
+                raise
+            self.failure = last_line(error)
+
+    def _record(
+        self,
+        vector: Any,
+        reference: float,
+        rtol: float,
+        counts: tuple[int, int],
+        notes: tuple[str, ...],
+        seconds: float,
+    ) -> SolveResult:
+        snes = self._snes
+        norm = self.residual_norm(vector)
+        relative = norm / reference if reference > 0 else norm
+        code = int(snes.getConvergedReason())
+        reason = "DIVERGED_LINEAR_SOLVE" if self.failure else nonlinear_reason_name(code)
+        converged = code > 0 and not self.failure and bool(np.isfinite(norm))
+        if reason not in _RESIDUAL_TESTED:
+            converged = converged and relative <= rtol
+        history = snes.getConvergenceHistory()[0]
+        ksp = snes.getKSP()
+        return SolveResult(
+            converged=converged,
+            reason=reason,
+            iterations=counts[0],
+            residual_norms=tuple(float(value) for value in history),
+            relative_residual=float(relative),
+            rtol=float(rtol),
+            num_unknowns=int(vector.getSize()),
+            solver=f"{snes.getType()} + {ksp.getType()} + {ksp.getPC().getType()}",
+            seconds={"assembly": self._assembly, "solve": seconds},
+            options_prefix=self.options.prefix,
+            notes=notes,
+            linear_iterations=counts[1],
+        )
+
+    def advice(self, result: SolveResult, vector: Any) -> str:
+        """What to tell the user about a failed solve (collective)."""
+        text = (
+            f"{result.describe()}; ‖F(u)‖ is {result.relative_residual:.2e} of that of the first "
+            f"guess, asked for {result.rtol:.1e}."
+        )
+        if self.failure:
+            text += f" PETSc said: {self.failure}."
+        where = self._first_bad(vector)
+        if where:
+            text += f" The residual is not finite{where}: the first guess (x0) or the data are bad."
+        elif result.reason == "DIVERGED_LINEAR_SOLVE" and not self.failure:
+            inner = reason_name(int(self._snes.getKSP().getConvergedReason()))
+            text += (
+                f" The linear solver stopped with {inner}; raise ksp_max_it, or use a "
+                "factorisation (pc_type lu)."
+            )
+        elif result.reason == "DIVERGED_MAX_IT":
+            text += " Raise snes_max_it, or begin nearer to the answer (x0)."
+        elif result.reason in ("DIVERGED_LINE_SEARCH", "DIVERGED_LOCAL_MIN", "DIVERGED_TR_DELTA"):
+            text += (
+                " No step along Newton's direction makes the residual smaller: begin nearer to the "
+                "answer (x0), solve the linear systems more exactly (ksp_rtol), or, where the "
+                "residual is at round-off already, ask for a larger snes_rtol."
+            )
+        elif result.reason.startswith("CONVERGED"):
+            text += " The method stopped for another reason than a small residual (snes_stol)."
+        return (
+            text + " Pass check=False to get the partial result; it is also in the exception's "
+            "'result' and 'solution'."
+        )
+
+    def _first_bad(self, vector: Any) -> str:
+        """Where F(u) is not finite (collective), or nothing."""
+        values = self._evaluate(self.system.residual, vector)
+        bad = np.argwhere(~np.isfinite(values))
+        here = ""
+        if len(bad):
+            first = tuple(
+                int(i) + low
+                for i, low in zip(bad[0][1:], self.distributed.block.start, strict=True)
+            )
+            here = f" in component '{self.system.names[bad[0][0]]}' at index {first}"
+        found: list[str] = self.distributed.comm.tompi4py().allgather(here)
+        return next((text for text in found if text), "")
+
+    def destroy(self) -> None:
+        """Free the PETSc objects but the distributed grid, which answers need (collective)."""
+        self._snes.destroy()
+        self._work.destroy()
+        self._matrix.destroy()
+
+
+def _check_finite(system: NonlinearSystem) -> None:
+    bad = ~np.isfinite(system.initial)
+    if bad.any():
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise InputError(
+            f"the first guess of '{system.names[where[0]]}' is not finite at index {where[1:]} of "
+            "the block"
+        )
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    for key in _POSITIVE:
+        try:
+            number = float(options[key])
+        except (TypeError, ValueError):
+            raise InputError(f"{key}={options[key]!r} must be a number") from None
+        if not (np.isfinite(number) and number >= 0):
+            raise InputError(f"{key}={options[key]} must be finite and not negative")
+    if float(options["snes_rtol"]) == 0 and float(options["snes_atol"]) <= 1e-50:
+        raise InputError(
+            "snes_rtol=0 with no snes_atol switches every stopping test off; give one of them"
+        )
+
+
+def solve_nonlinear(
+    problem: Problem,
+    grid: StructuredGrid,
+    *,
+    solver_parameters: Mapping[str, Any] | None = None,
+    options_prefix: str = "",
+    x0: Field | None = None,
+    comm: Any = None,
+    check: bool = True,
+    unused_options: Literal["warn", "error"] = "warn",
+) -> Solution:
+    """Solve a nonlinear problem on a grid; collective, see :func:`pdesolve.solve`.
+
+    Raises
+    ------
+    InputError
+        If problem, grid and options do not fit together.
+    NonlinearSolveFailure
+        If the tolerance is not met and `check` holds; it carries ``result``, and the last
+        iterate as ``solution``.
+    """
+    solver = NonlinearSolver(problem, grid, solver_parameters, options_prefix, comm)
+    distributed, error = solver.distributed, None
+    guess = inputs = None
+    try:
+        guess = guess_on_block(x0, grid, distributed.block, solver.system.names)
+        inputs = problem.input_fields(grid)
+    except Exception as problem_here:  # the other processes must learn of it
+        error = problem_here
+    raise_together(comm, error)
+    vector, result = solver.solve(guess)
+    if x0 is not None:
+        result = dataclasses.replace(result, notes=(*result.notes, "started from x0"))
+    state = BlockState(distributed, vector, solver.system.names, problem.unknown, inputs)
+    solution = Solution(problem, result, "grid", state)
+    warn_unused(solver.unused, error=unused_options == "error")
+    text = "" if result.converged else solver.advice(result, vector)
+    solver.destroy()
+    if check and not result.converged:
+        raise NonlinearSolveFailure(text, result=result, solution=solution)
+    return solution
