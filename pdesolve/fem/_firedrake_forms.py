@@ -51,6 +51,9 @@ class LinearForm:
     outputs
         Names of the unknowns whose values :meth:`Solution.gather` and
         :meth:`Solution.on` give, channel after channel; the main one when left out.
+    hole_value
+        What :meth:`Solution.on` gives in holes of the mesh, such as an obstacle; an error
+        when left out.
 
     Examples
     --------
@@ -75,6 +78,7 @@ class LinearForm:
     context: Mapping[str, Any] = field(default_factory=dict)
     near_null_space: Any = None
     outputs: tuple[str, ...] = ()
+    hole_value: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +130,7 @@ class NonlinearForm:
     inputs: tuple[Any, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
+    hole_value: float | None = None
     continuation: Callable[[float], None] | None = None
 
 

@@ -16,6 +16,7 @@ from meshes.errors import InputError, PDESolveError
 from meshes.structured import AXIS_NAMES, StructuredGrid
 from meshes.unstructured import UnstructuredMesh
 from pdesolve.fem._firedrake import communicator, firedrake, raise_together
+from pdesolve.fem.curved import CurvedMesh
 from pdesolve.problems.base import Problem
 from pdesolve.problems.boundary import (
     Condition,
@@ -100,7 +101,8 @@ def named_mesh(problem: Problem, mesh: Any, comm: Any, *, tensor_cells: bool = F
     mesh
         Cells an axis (an integer or one an axis), a :class:`meshes.StructuredGrid`, an
         :class:`meshes.UnstructuredMesh`, a Firedrake mesh, the path of a Gmsh file, which
-        process 0 reads, or a :class:`NamedMesh` kept for many solves.
+        process 0 reads, a :class:`CurvedMesh`, or a :class:`NamedMesh` kept for many
+        solves.
     comm
         mpi4py communicator.
     tensor_cells
@@ -117,6 +119,11 @@ def named_mesh(problem: Problem, mesh: Any, comm: Any, *, tensor_cells: bool = F
         found = _from_file(Path(mesh), comm)
     elif isinstance(mesh, UnstructuredMesh):
         found = _named(to_firedrake(mesh, comm))
+    elif isinstance(mesh, CurvedMesh):
+        from pdesolve.fem._firedrake_curved import curve_boundary
+
+        straight = _named(to_firedrake(mesh.mesh, comm))
+        found = curve_boundary(straight, mesh.side, mesh.project)
     elif hasattr(mesh, "ufl_cell") and hasattr(mesh, "coordinates"):
         found = replace(_named(mesh), wraps=True)
     elif isinstance(mesh, StructuredGrid):

@@ -106,7 +106,15 @@ def solve_fem(
         warnings.warn(unused_message(solver.unused), UserWarning, stacklevel=3)
     seconds = {**result.seconds, "assembly": result.seconds["assembly"] + prepared}
     result = dataclasses.replace(result, seconds=seconds)
-    state = FemState(answer, form.names, form.main, form.inputs, named.evaluators, form.outputs)
+    state = FemState(
+        answer,
+        form.names,
+        form.main,
+        form.inputs,
+        named.evaluators,
+        form.outputs,
+        form.hole_value,
+    )
     solution = Solution(problem, result, "fem", state)
     if check and not result.converged:
         raise failure(solver.advice(result), result=result, solution=solution)

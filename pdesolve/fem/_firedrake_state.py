@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from meshes._firedrake import LocalMesh, local_mesh
 from meshes.cells import CellType
@@ -45,6 +46,9 @@ class FemState:
     outputs
         Names of the unknowns that :meth:`gather` and :meth:`sample` give; the main one
         when left out.
+    hole_value
+        What :meth:`sample` gives at points outside the mesh but inside its bounding box,
+        such as in an obstacle; an error when left out.
     """
 
     native: Any
@@ -53,6 +57,7 @@ class FemState:
     inputs: tuple[Any, ...] = ()
     evaluators: dict[tuple[StructuredGrid, str], Any] = field(default_factory=dict, repr=False)
     outputs: tuple[str, ...] = ()
+    hole_value: float | None = None
 
     def __post_init__(self) -> None:
         for name, function in self.functions.items():
@@ -159,6 +164,9 @@ class FemState:
             values = np.nansum(sides, axis=0) / np.maximum(inside, 1)
             if not inside.all():  # corners of the domain
                 values = np.where(inside, values, self._evaluate(function, grid, points, "at"))
+        if self.hole_value is not None and np.isfinite(_largest(function)):
+            outside = np.isnan(values).any(axis=1)
+            values[outside & self._is_in_bounding_box(points)] = self.hole_value
         missing = np.flatnonzero(np.isnan(values).any(axis=1))
         if len(missing) and np.isfinite(_largest(function)):
             first = points[missing[0]]
@@ -167,6 +175,14 @@ class FemState:
                 f"first is {tuple(first.tolist())}"
             )
         return values.T
+
+    def _is_in_bounding_box(self, points: FloatArray) -> npt.NDArray[np.bool_]:
+        places = self.mesh.coordinates.dat.data_ro.reshape(-1, self.mesh.geometric_dimension)
+        ends = self.mesh.comm.allgather((places.min(axis=0), places.max(axis=0)))
+        lower, upper = np.min([e[0] for e in ends], axis=0), np.max([e[1] for e in ends], axis=0)
+        slack = 1e-9 * (upper - lower)
+        inside = ((points >= lower - slack) & (points <= upper + slack)).all(axis=1)
+        return np.asarray(inside, dtype=np.bool_)
 
     def _evaluate(
         self, function: Any, grid: StructuredGrid, points: FloatArray, which: str
