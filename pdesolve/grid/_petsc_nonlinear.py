@@ -51,7 +51,7 @@ _RESIDUAL_TESTED = {"CONVERGED_FNORM_ABS", "CONVERGED_FNORM_RELATIVE"}
 
 def nonlinear_reason_name(reason: int) -> str:
     """PETSc's name of a Newton method's reason for stopping."""
-    names = {
+    names: dict[int, str] = {
         value: name
         for name, value in vars(PETSc.SNES.ConvergedReason).items()
         if isinstance(value, int) and name.startswith(("CONVERGED_", "DIVERGED_"))
@@ -119,6 +119,7 @@ class NonlinearSolver:
         self._matrix.mat.setOption(PETSc.Mat.Option.SYMMETRIC, system.symmetric)
         self._work = self.distributed.vector()
         self._current = system
+        self._counts = (0, 0)  # Newton steps, and linear iterations inside
         self.failure = ""
         self.unused: list[str] = []
         self._assembly = time.perf_counter() - start
@@ -187,56 +188,72 @@ class NonlinearSolver:
             problem's own. The tolerance stays relative to the residual of the latter.
         """
         start = time.perf_counter()
-        system, snes = self.system, self._snes
+        system = self.system
         vector = self.distributed.vector(system.initial)
         reference = self.residual_norm(vector)
-        rtol, atol, stol, most = snes.getTolerances()
-        iterations = linear = 0
-        notes = system.notes
-        stages = (system,)
+        rtol, atol, stol, most = self._snes.getTolerances()
         if x0 is not None:
             self.distributed.fill(vector, x0)
-        elif system.easier:
-            stages = (*system.easier, system)
-            notes = (*notes, f"reached by continuation in {len(stages)} stages")
+        self._counts = (0, 0)
+        notes = system.notes
         self.options.insert()
         try:
-            for stage in stages:
-                self._current = stage
-                absolute = atol
-                if len(stages) > 1 or x0 is not None:
-                    scale = reference if stage is system else self.residual_norm(vector)
-                    absolute = max(atol, rtol * scale)
-                snes.setTolerances(rtol=rtol, atol=absolute, stol=stol, max_it=most)
-                self._solve_stage(vector)
-                iterations += int(snes.getIterationNumber())
-                linear += int(snes.getLinearSolveIterations())
-                if self.failure or int(snes.getConvergedReason()) <= 0:
-                    break
+            self._stages(vector, (system,), reference if x0 is not None else None)
+            if not self._converged and x0 is None and system.easier:
+                self.distributed.fill(vector, system.initial)
+                self._stages(vector, (*system.easier, system), reference)
+                notes = (
+                    *notes,
+                    f"reached by continuation in {len(system.easier) + 1} stages, since Newton's "
+                    "method failed from the first guess",
+                )
         finally:
             self._current = system
-            snes.setTolerances(rtol=rtol, atol=atol, stol=stol, max_it=most)
+            self._snes.setTolerances(rtol=rtol, atol=atol, stol=stol, max_it=most)
             self.unused = self.options.unused()
             self.options.remove()
-        return vector, self._record(
-            vector, reference, rtol, (iterations, linear), notes, time.perf_counter() - start
-        )
+        return vector, self._record(vector, reference, rtol, notes, time.perf_counter() - start)
 
-    def _solve_stage(self, vector: Any) -> None:
-        self.failure = ""
-        try:
-            self._snes.solve(None, vector)
-        except PETSc.Error as error:  # a factorisation or a set-up that gave up
-            if error.ierr < 0:
-                raise
-            self.failure = last_line(error)
+    def _stages(
+        self, vector: Any, stages: tuple[NonlinearSystem, ...], reference: float | None
+    ) -> None:
+        """Solve systems one after another, each from the answer of the one before.
+
+        The tolerance is relative to the residual of each stage's first guess; that of the
+        last one to `reference`, where it is given.
+        """
+        snes = self._snes
+        rtol, atol, stol, most = snes.getTolerances()
+        for stage in stages:
+            self._current = stage
+            absolute = atol
+            if stage is stages[-1] and reference is not None:
+                absolute = max(atol, rtol * reference)
+            snes.setTolerances(rtol=rtol, atol=absolute, stol=stol, max_it=most)
+            self.failure = ""
+            try:
+                snes.solve(None, vector)
+            except PETSc.Error as error:  # a factorisation or a set-up that gave up
+                if error.ierr < 0:  # an error of the problem's functions
+                    raise
+                self.failure = last_line(error)
+            newton, linear = self._counts
+            self._counts = (
+                newton + int(snes.getIterationNumber()),
+                linear + int(snes.getLinearSolveIterations()),
+            )
+            if not self._converged:
+                return
+
+    @property
+    def _converged(self) -> bool:
+        return not self.failure and int(self._snes.getConvergedReason()) > 0
 
     def _record(
         self,
         vector: Any,
         reference: float,
         rtol: float,
-        counts: tuple[int, int],
         notes: tuple[str, ...],
         seconds: float,
     ) -> SolveResult:
@@ -245,7 +262,7 @@ class NonlinearSolver:
         relative = norm / reference if reference > 0 else norm
         code = int(snes.getConvergedReason())
         reason = "DIVERGED_LINEAR_SOLVE" if self.failure else nonlinear_reason_name(code)
-        converged = code > 0 and not self.failure and bool(np.isfinite(norm))
+        converged = self._converged and bool(np.isfinite(norm))
         if reason not in _RESIDUAL_TESTED:
             converged = converged and relative <= rtol
         history = snes.getConvergenceHistory()[0]
@@ -253,7 +270,7 @@ class NonlinearSolver:
         return SolveResult(
             converged=converged,
             reason=reason,
-            iterations=counts[0],
+            iterations=self._counts[0],
             residual_norms=tuple(float(value) for value in history),
             relative_residual=float(relative),
             rtol=float(rtol),
@@ -262,7 +279,7 @@ class NonlinearSolver:
             seconds={"assembly": self._assembly, "solve": seconds},
             options_prefix=self.options.prefix,
             notes=notes,
-            linear_iterations=counts[1],
+            linear_iterations=self._counts[1],
         )
 
     def advice(self, result: SolveResult, vector: Any) -> str:

@@ -96,7 +96,7 @@ def dirichlet_energy(
     for quarter in product((0, 1), repeat=block.dimension):
         squares = sum(steps[axis][end] ** 2 for axis, end in enumerate(quarter))
         total += float(np.sum(density(np.asarray(squares))))
-    return total * block.grid.cell_volume / 2**block.dimension
+    return total * block.grid.cell_volume / float(2**block.dimension)
 
 
 def _differences(ghosted: FloatArray, block: GridBlock, axis: int) -> tuple[FloatArray, FloatArray]:

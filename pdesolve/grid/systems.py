@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -46,9 +46,9 @@ class NonlinearSystem:
     notes
         Remarks for the record of the solve.
     easier
-        Systems with the same components that are solved before this one, one after
-        another, each from the answer of the one before (continuation); left out where the
-        caller gives a first guess.
+        Systems with the same components that lead to this one (continuation): where
+        Newton's method fails from `initial`, they are solved one after another, each from
+        the answer of the one before.
     """
 
     names: tuple[str, ...]
@@ -148,6 +148,15 @@ class GridEvolution:
         Takes t and u and gives the largest stable explicit step for this block (infinity
         where there is none) of the forward Euler method; strong-stability-preserving and
         Runge–Kutta methods multiply it by their coefficient.
+    stable_step_of_rate
+        The same for G alone, which IMEX methods take explicitly; `stable_step` when left
+        out.
+    spectrum
+        Where the eigenvalues of ∂(G + S)/∂u lie, by which `stable_step` is meant:
+        ``"disk"``: in the disk |z + 1/h| ≤ 1/h for the step h = `stable_step` (upwind
+        transport with diffusion); ``"real"``: between −2/h and 0 (diffusion);
+        ``"imaginary"``: between −i/h and i/h (waves), where forward Euler has no stable
+        step.
     linear
         Whether the rate is linear in u (then Newton's method is not iterated).
     method
@@ -156,6 +165,8 @@ class GridEvolution:
     conserved
         Name and density of conserved or decaying quantities: takes u over the block
         without ghosts and gives values ``shape`` that are summed times the cell volume.
+    ghosted_densities
+        The same for densities that need neighbours: take t and u with ghosts.
     """
 
     names: tuple[str, ...]
@@ -167,9 +178,12 @@ class GridEvolution:
     offsets: npt.NDArray[np.int64] | None = None
     couplings: Couplings | None = None
     stable_step: Callable[[float, FloatArray], float] | None = None
+    stable_step_of_rate: Callable[[float, FloatArray], float] | None = None
+    spectrum: Literal["disk", "real", "imaginary"] = "disk"
     linear: bool = False
     method: dict[str, Any] | None = None
     conserved: dict[str, Callable[[FloatArray], FloatArray]] | None = None
+    ghosted_densities: dict[str, Callable[[float, FloatArray], FloatArray]] | None = None
 
     def __post_init__(self) -> None:
         if self.rate is None and self.stiff_rate is None:

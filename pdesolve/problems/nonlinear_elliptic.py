@@ -247,7 +247,7 @@ class PLaplacianProblem(Problem):
     upper: tuple[float, ...] = ()
     name: str = "p_laplacian"
 
-    dimension: ClassVar[int] = 2
+    dimension: ClassVar[int] = 2  # type: ignore[misc]
     unknown: ClassVar[str] = "u"
 
     def __post_init__(self) -> None:
@@ -374,7 +374,7 @@ class OneSidedReactionProblem(Problem):
             _sides(self, block, _SEMILINEAR),
             name=self.unknown,
             reaction=lambda u: self.rate * np.maximum(u, 0.0),
-            derivative=lambda u: self.rate * (u > 0.0),
+            derivative=lambda u: np.where(u > 0.0, float(self.rate), 0.0),
             source=values_on("source", self.source, block.own_grid()),
             initial=np.zeros(block.shape),
         )

@@ -45,15 +45,15 @@ class BratuFamily(ProblemFamily):
     largest: float = 6.8
     name: str = "bratu2d"
 
-    dimension: ClassVar[int] = 2
+    dimension: ClassVar[int] = 2  # type: ignore[misc]
     backends: ClassVar[tuple[str, ...]] = ("grid", "fem")
     inputs: ClassVar[tuple[str, ...]] = ("strength",)
     outputs: ClassVar[tuple[str, ...]] = ("u",)
     units: ClassVar[Mapping[str, str]] = {"strength": "m^-2", "u": "1", "length": "m"}
-    default_shape: ClassVar[tuple[int, ...]] = (64, 64)
+    default_shape: ClassVar[tuple[int, ...]] = (64, 64)  # type: ignore[misc]
     equation: ClassVar[str] = "-lap u = strength exp(u) in the unit square, u = 0 on its sides"
     citation: ClassVar[str] = "Bratu (1914), doi:10.24033/bsmf.943"
-    symmetries: ClassVar[tuple[str, ...]] = ("square",)
+    symmetries: ClassVar[tuple[str, ...]] = ("square",)  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         from pdesolve.problems.nonlinear_elliptic import TURNING_POINTS
@@ -131,17 +131,17 @@ class PLaplacianFamily(ProblemFamily):
     standard_deviation: float = 1.0
     name: str = "p_laplacian2d"
 
-    dimension: ClassVar[int] = 2
+    dimension: ClassVar[int] = 2  # type: ignore[misc]
     backends: ClassVar[tuple[str, ...]] = ("grid", "fem")
     inputs: ClassVar[tuple[str, ...]] = ("source",)
     outputs: ClassVar[tuple[str, ...]] = ("u",)
     units: ClassVar[Mapping[str, str]] = {"source": "1", "u": "1", "length": "1"}
-    default_shape: ClassVar[tuple[int, ...]] = (64, 64)
+    default_shape: ClassVar[tuple[int, ...]] = (64, 64)  # type: ignore[misc]
     equation: ClassVar[str] = (
         "-div((|grad u|^2 + eps^2)^((p-2)/2) grad u) = f in the unit square, u = 0 on its sides"
     )
     citation: ClassVar[str] = "Barrett, Liu (1993), doi:10.1090/S0025-5718-1993-1192966-4"
-    symmetries: ClassVar[tuple[str, ...]] = ("square",)
+    symmetries: ClassVar[tuple[str, ...]] = ("square",)  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         self.problem({"source": 1.0})  # checks the numbers
@@ -202,7 +202,7 @@ class OneSidedReactionFamily(ProblemFamily):
     standard_deviation: float = 1.0
     name: str = "one_sided_reaction2d"
 
-    dimension: ClassVar[int] = 2
+    dimension: ClassVar[int] = 2  # type: ignore[misc]
     backends: ClassVar[tuple[str, ...]] = ("grid", "fem")
     inputs: ClassVar[tuple[str, ...]] = ("source", "rate")
     outputs: ClassVar[tuple[str, ...]] = ("u",)
@@ -212,10 +212,10 @@ class OneSidedReactionFamily(ProblemFamily):
         "u": "1",
         "length": "m",
     }
-    default_shape: ClassVar[tuple[int, ...]] = (64, 64)
+    default_shape: ClassVar[tuple[int, ...]] = (64, 64)  # type: ignore[misc]
     equation: ClassVar[str] = "-lap u + rate max(0, u) = f in the unit square, u = 0 on its sides"
     citation: ClassVar[str] = "Hintermüller, Ito, Kunisch (2002), doi:10.1137/S1052623401383558"
-    symmetries: ClassVar[tuple[str, ...]] = ("square",)
+    symmetries: ClassVar[tuple[str, ...]] = ("square",)  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         _ = self.parameters  # checks the numbers
