@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from petsc4py import PETSc
 
+from meshes.block import GridBlock
 from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from operators.stencil import IntArray, Stencil
@@ -68,6 +69,62 @@ def process_grid(grid: StructuredGrid, width: int, ranks: int) -> tuple[int, ...
     return best
 
 
+class StencilLayout:
+    """The blocks of a grid that the processes have, for stencils of a given reach.
+
+    Parameters
+    ----------
+    grid
+        The grid.
+    width
+        Ghost layers.
+    corners
+        Whether stencils reach cells that differ along several axes.
+    comm
+        MPI communicator; collective. PETSc's default when left out.
+
+    Attributes
+    ----------
+    dm
+        The ``DMDA``, axes in PETSc's order.
+    block
+        The part of this process.
+
+    Examples
+    --------
+    >>> StencilLayout(StructuredGrid((8, 8))).block.shape
+    (8, 8)
+    """
+
+    def __init__(
+        self, grid: StructuredGrid, width: int = 1, corners: bool = False, comm: Any = None
+    ) -> None:
+        check_index_range(grid)
+        self.width, self.corners = width, corners
+        ranks = PETSc.COMM_WORLD.getSize() if comm is None else PETSc.Comm(comm).getSize()
+        kinds = PETSc.DM.BoundaryType
+        self.dm = PETSc.DMDA().create(
+            dim=grid.dimension,
+            dof=1,
+            sizes=tuple(reversed(grid.shape)),
+            proc_sizes=tuple(reversed(process_grid(grid, width, ranks))),
+            boundary_type=tuple(
+                kinds.PERIODIC if wrap else kinds.NONE for wrap in reversed(grid.periodic)
+            ),
+            stencil_type=PETSc.DMDA.StencilType.BOX if corners else PETSc.DMDA.StencilType.STAR,
+            stencil_width=width,
+            setup=True,
+            comm=comm,
+        )
+        ranges = list(reversed(self.dm.getRanges()))
+        self.block = GridBlock(
+            grid,
+            tuple(int(start) for start, _ in ranges),
+            tuple(int(stop) for _, stop in ranges),
+            width,
+        )
+
+
 class StencilMatrix:
     """A PETSc AIJ matrix on a DMDA that takes the values of stencils.
 
@@ -87,6 +144,13 @@ class StencilMatrix:
         Shape ``(S, dimension)``.
     comm
         MPI communicator; collective. PETSc's default when left out.
+    layout
+        Blocks that are made already; the matrix then owns them.
+
+    Attributes
+    ----------
+    dm, block
+        Of the layout.
 
     Examples
     --------
@@ -99,72 +163,60 @@ class StencilMatrix:
     (64, 64)
     """
 
-    def __init__(self, grid: StructuredGrid, offsets: IntArray, comm: Any = None) -> None:
+    def __init__(
+        self,
+        grid: StructuredGrid,
+        offsets: IntArray,
+        comm: Any = None,
+        layout: StencilLayout | None = None,
+    ) -> None:
         self.grid = grid
         self.offsets = np.asarray(offsets, dtype=np.int64)
-        dimension = grid.dimension
-        width = int(np.abs(self.offsets).max())
+        width = max(int(np.abs(self.offsets).max()), 1)
         corners = bool((np.count_nonzero(self.offsets, axis=1) > 1).any())
-        check_index_range(grid)
-        boundary = tuple(
-            PETSc.DM.BoundaryType.PERIODIC if wrap else PETSc.DM.BoundaryType.NONE
-            for wrap in reversed(grid.periodic)
-        )
-        width = max(width, 1)
-        ranks = PETSc.COMM_WORLD.getSize() if comm is None else PETSc.Comm(comm).getSize()
-        self.dm = PETSc.DMDA().create(
-            dim=dimension,
-            dof=1,
-            sizes=tuple(reversed(grid.shape)),
-            proc_sizes=tuple(reversed(process_grid(grid, width, ranks))),
-            boundary_type=boundary,
-            stencil_type=PETSc.DMDA.StencilType.BOX if corners else PETSc.DMDA.StencilType.STAR,
-            stencil_width=width,
-            setup=True,
-            comm=comm,
-        )
-        ranges = list(reversed(self.dm.getRanges()))
-        ghosted = list(reversed(self.dm.getGhostRanges()))
-        self.local_window = tuple(slice(start, stop) for start, stop in ranges)
-        self.local_shape = tuple(stop - start for start, stop in ranges)
+        if layout is None:
+            layout = StencilLayout(grid, width, corners, comm)
+        if layout.block.grid != grid or layout.width < width or (corners and not layout.corners):
+            raise InputError(
+                f"the layout of {layout.block.grid} with {layout.width} ghost layers does not hold "
+                f"offsets {self.offsets.tolist()} on {grid}"
+            )
+        self.dm, self.block = layout.dm, layout.block
+        self.local_window, self.local_shape = self.block.window, self.block.shape
         self.mat = PETSc.Mat().create(comm=self.dm.comm)
         local, total = int(np.prod(self.local_shape)), grid.num_points
         self.mat.setSizes(((local, total), (local, total)))
         self.mat.setType(PETSc.Mat.Type.AIJ)
         self.mat.setDM(self.dm)
-        rows, columns = self._pattern(ranges, ghosted)
+        rows, columns = self._pattern()
         self.mat.setPreallocationCOO(rows, columns)
         self.mat.setOption(PETSc.Mat.Option.SPD, False)
 
-    def _pattern(
-        self, ranges: list[tuple[int, int]], ghosted: list[tuple[int, int]]
-    ) -> tuple[Any, Any]:
+    def _pattern(self) -> tuple[Any, Any]:
         """Row and column numbers in PETSc's order; -1 (skipped) outside the grid."""
-        numbers = np.asarray(self.dm.getLGMap().indices).reshape(
+        block = self.block
+        ghosted = list(reversed(self.dm.getGhostRanges()))
+        known = np.asarray(self.dm.getLGMap().indices).reshape(
             tuple(stop - start for start, stop in ghosted)
         )
-        own = tuple(
-            slice(start - ghost_start, stop - ghost_start)
-            for (start, stop), (ghost_start, _) in zip(ranges, ghosted, strict=True)
-        )
-        rows = np.broadcast_to(numbers[own], (len(self.offsets), *self.local_shape))
-        columns = np.empty(rows.shape, dtype=PETSc.IntType)
+        numbers = np.full(block.ghosted_shape, -1, dtype=PETSc.IntType)
+        numbers[
+            tuple(
+                slice(start - first + block.width, stop - first + block.width)
+                for (start, stop), first in zip(ghosted, block.start, strict=True)
+            )
+        ] = known
+        shape = (len(self.offsets), *self.local_shape)
+        rows = np.empty(shape, dtype=PETSc.IntType)
+        columns = np.empty(shape, dtype=PETSc.IntType)
+        rows[...] = numbers[block.inner]
         for s, offset in enumerate(self.offsets):
-            windows, missing = [], np.zeros(self.local_shape, dtype=bool)
-            for axis, step in enumerate(offset):
-                (start, stop), (ghost_start, ghost_stop) = ranges[axis], ghosted[axis]
-                index = np.arange(start, stop) + int(step) - ghost_start
-                outside = (index < 0) | (index >= ghost_stop - ghost_start)
-                shape = [1] * self.grid.dimension
-                shape[axis] = -1
-                missing = missing | outside.reshape(shape)
-                windows.append(np.clip(index, 0, ghost_stop - ghost_start - 1))
-            columns[s] = np.where(missing, -1, numbers[np.ix_(*windows)])
-        rows = np.where(columns < 0, -1, rows)
-        return (
-            np.ascontiguousarray(rows, dtype=PETSc.IntType).ravel(),
-            np.ascontiguousarray(columns, dtype=PETSc.IntType).ravel(),
-        )
+            window = tuple(
+                slice(part.start + int(step), part.stop + int(step))
+                for part, step in zip(block.inner, offset, strict=True)
+            )
+            columns[s] = numbers[window]
+        return rows.ravel(), columns.ravel()
 
     def set_values(self, stencil: Stencil) -> None:
         """Fill in a stencil of the same grid and offsets (collective)."""
@@ -173,14 +225,32 @@ class StencilMatrix:
                 f"the matrix was made for {self.grid} with offsets {self.offsets.tolist()}; the "
                 f"stencil has {stencil.grid} with offsets {stencil.offsets.tolist()}"
             )
-        block = stencil.coefficients[(slice(None), *self.local_window)]
-        self.mat.setValuesCOO(np.ascontiguousarray(block).ravel())
+        self.set_block(stencil.coefficients[(slice(None), *self.local_window)])
+
+    def set_block(self, coefficients: FloatArray) -> None:
+        """Fill in coefficients of the process's block (collective).
+
+        Parameters
+        ----------
+        coefficients
+            Shape ``(S, *block.shape)``.
+        """
+        expected = (len(self.offsets), *self.local_shape)
+        if coefficients.shape != expected:
+            raise InputError(
+                f"coefficients of shape {coefficients.shape} must have shape {expected}"
+            )
+        self.mat.setValuesCOO(np.ascontiguousarray(coefficients, dtype=np.float64).ravel())
 
     def vector(self, values: FloatArray | None = None) -> Any:
         """A PETSc vector, filled from the process's part of an array if given."""
+        return self.block_vector(None if values is None else values[self.local_window])
+
+    def block_vector(self, values: FloatArray | None = None) -> Any:
+        """A PETSc vector, filled from values over the process's block if given."""
         vector = self.dm.createGlobalVec()
         if values is not None:
-            vector.array = values[self.local_window].ravel()
+            vector.array = values.ravel()
         return vector
 
     def local_array(self, vector: Any) -> FloatArray:

@@ -249,6 +249,10 @@ class TransformedSample:
         """Values at the grid's points."""
         return self.distribution.transform(self.gaussian.on(grid))
 
+    def on_axes(self, axes: tuple[FloatArray, ...]) -> FloatArray:
+        """Values over a product of axes inside the field's box."""
+        return self.distribution.transform(self.gaussian.on_axes(axes))
+
     def evaluate(self, points: npt.ArrayLike) -> FloatArray:
         """Values at points ``(n, dimension)``."""
         return self.distribution.transform(self.gaussian.evaluate(points))

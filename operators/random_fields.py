@@ -258,8 +258,13 @@ class RandomFieldSample:
                 f"the grid's box {grid.lower} to {grid.upper} reaches out of the random field's "
                 f"box {field.lower} to {field.upper}; give the field that box"
             )
+        return self.on_axes(grid.axes())
+
+    def on_axes(self, axes: tuple[FloatArray, ...]) -> FloatArray:
+        """Values over a product of axes inside the field's box, such as a part of a grid."""
+        field = self.field
         values = self.coefficients
-        for axis, points in enumerate(grid.axes()):
+        for axis, points in enumerate(axes):
             basis = _basis_on_axis(
                 field.boundary, field.modes, field.lower[axis], field.upper[axis], points.tobytes()
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -26,11 +26,57 @@ class SpatialFunction(Protocol):
         """Values at points of shape ``(n, dimension)``, shape ``(n,)``."""
 
 
+# points at which a formula is evaluated at a time, so that its temporaries stay in the cache
+_CHUNK = 1 << 15
+
+
+def values_on_axes(function: SpatialFunction, axes: Sequence[FloatArray]) -> FloatArray:
+    """Values at all points of a product of axes, such as a part of a grid.
+
+    Parameters
+    ----------
+    function
+        If it has a method ``on_axes``, that is called; else ``evaluate``.
+    axes
+        Coordinates along each axis.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(len(axes[0]), ...)``.
+
+    Examples
+    --------
+    >>> product = as_spatial_function(lambda x: x[0] * x[1])
+    >>> values_on_axes(product, (np.array([1.0, 2.0]), np.array([3.0])))
+    array([[3.],
+           [6.]])
+    """
+    own = getattr(function, "on_axes", None)
+    if own is not None:
+        values: FloatArray = own(tuple(axes))
+        return values
+    shape = tuple(len(axis) for axis in axes)
+    points = _product_points(axes).reshape(len(shape), -1)
+    return np.asarray(function.evaluate(points.T), dtype=np.float64).reshape(shape)
+
+
+def _product_points(axes: Sequence[FloatArray]) -> FloatArray:
+    points = np.empty((len(axes), *(len(axis) for axis in axes)))
+    for row, part in zip(points, np.meshgrid(*axes, indexing="ij", sparse=True), strict=True):
+        row[...] = part
+    return points
+
+
 @dataclass(frozen=True)
 class ConstantFunction:
     """The same value everywhere."""
 
     value: float
+
+    def on_axes(self, axes: tuple[FloatArray, ...]) -> FloatArray:
+        """Constant array over a product of axes."""
+        return np.full(tuple(len(axis) for axis in axes), self.value)
 
     def on(self, grid: StructuredGrid) -> FloatArray:
         """Constant array of shape ``grid.shape``."""
@@ -64,7 +110,7 @@ class FormulaFunction:
                 f"{values.shape} for points of shape {points.shape}; it must give "
                 f"{points.shape[1:]}"
             )
-        return np.broadcast_to(values, points.shape[1:]).astype(np.float64)
+        return np.broadcast_to(np.asarray(values, dtype=np.float64), points.shape[1:])
 
     @property
     def _name(self) -> str:
@@ -72,11 +118,21 @@ class FormulaFunction:
 
     def on(self, grid: StructuredGrid) -> FloatArray:
         """Values at the grid's points."""
-        return self._values(grid.points())
+        return self.on_axes(grid.axes())
+
+    def on_axes(self, axes: tuple[FloatArray, ...]) -> FloatArray:
+        """Values over a product of axes, in slabs along the first."""
+        shape = tuple(len(axis) for axis in axes)
+        result = np.empty(shape)
+        rows = max(1, _CHUNK // max(1, int(np.prod(shape[1:]))))
+        for first in range(0, shape[0], rows):
+            points = _product_points((axes[0][first : first + rows], *axes[1:]))
+            result[first : first + rows] = self._values(points)
+        return result
 
     def evaluate(self, points: npt.ArrayLike) -> FloatArray:
         """Values at points ``(n, dimension)``."""
-        return self._values(np.atleast_2d(np.asarray(points, dtype=np.float64)).T)
+        return np.array(self._values(np.atleast_2d(np.asarray(points, dtype=np.float64)).T))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from meshes.block import GridBlock
 from meshes.errors import InputError, require
 from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
@@ -242,22 +243,31 @@ def _solve_grid(
 
     require("petsc4py.PETSc", extra="petsc")
     petsc = importlib.import_module("pdesolve.grid._petsc_solver")
-    error: Exception | None = None
     start = time.perf_counter()
+    solver: Any = None
+    error: Exception | None = None
     try:
-        solver = petsc.GridSolver(grid, solver_parameters, options_prefix, comm)
-        guess = _guess_on(grid, x0)
-        system = problem.discretize(grid)
-        inputs = problem.input_fields(grid)
+        solver = petsc.GridSolver(
+            grid, solver_parameters, options_prefix, comm, problem.grid_solver_parameters
+        )
+    except Exception as options_here:
+        error = options_here
+    petsc.raise_together(comm, error)
+    block = solver.block if problem.discretizes_blocks else None
+    try:
+        guess = _guess_on(grid, x0, block)
+        system = problem.discretize(grid) if block is None else problem.discretize_block(block)
     except Exception as problem_here:  # whatever it is, the other processes must learn of it
         error = problem_here
     petsc.raise_together(comm, error)
     discretised = time.perf_counter() - start
-    vector, result = solver.solve(system, guess, check=False)
+    assembled = solver.assemble(system)
+    del system  # its arrays are as large as the matrix
+    vector, result = solver.solve_assembled(assembled, guess, check=False)
     petsc.warn_unused(solver.unused_options(), error=unused_is_error)
     seconds = {**result.seconds, "assembly": result.seconds["assembly"] + discretised}
     result = dataclasses.replace(result, seconds=seconds)
-    state = petsc.GridState(solver.matrix, vector, problem.unknown, inputs)
+    state = petsc.GridState(solver.matrix, vector, problem.unknown, problem.input_fields)
     solution = Solution(problem, result, "grid", state)
     if check and not result.converged:
         raise _failure(solver, solution)
@@ -289,13 +299,20 @@ def _solve_spectral(
     return solution
 
 
-def _guess_on(grid: StructuredGrid, x0: Field | None) -> FloatArray | None:
+def _guess_on(
+    grid: StructuredGrid, x0: Field | None, block: GridBlock | None = None
+) -> FloatArray | None:
+    """Values of a guess on a grid, or on a block of it."""
     if x0 is None:
         return None
     if not isinstance(x0, Field) or x0.num_channels != 1:
         raise InputError("x0 must be a Field with one channel")
-    values: FloatArray = x0.resample(grid).values[0]
-    return values
+    values: FloatArray
+    if block is None or x0.mesh == grid:
+        values = x0.resample(grid).values[0]
+        return values if block is None else values[block.window]
+    values = x0.evaluate(block.points().reshape(grid.dimension, -1).T)[0]
+    return values.reshape(block.shape)
 
 
 def _failure(solver: Any, solution: Solution) -> SolveFailure:

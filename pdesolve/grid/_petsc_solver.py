@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 from petsc4py import PETSc
 
+from meshes.block import GridBlock
 from meshes.errors import InputError
 from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
-from operators._petsc_stencil import StencilMatrix, check_index_range
+from operators._petsc_stencil import StencilLayout, StencilMatrix, check_index_range
 from operators.failures import LinearSolveFailure
 from operators.result import SolveResult
+from operators.stencil import IntArray
 from pdesolve._petsc_options import SolverOptions, reason_name, unused_message
+from pdesolve.grid.stencil_rows import StencilRows, balance
 from pdesolve.problems.base import LinearSystem
 
 # Tolerance on the true residual; the error this leaves is far below the discretisation's.
@@ -63,6 +66,9 @@ class GridSolver:
         Prefix under which PETSc's command line reaches this solver.
     comm
         MPI communicator; methods are collective on it.
+    defaults
+        Options by which the systems to come are best solved; they come before the
+        general defaults and behind the caller's.
 
     Examples
     --------
@@ -81,11 +87,12 @@ class GridSolver:
         solver_parameters: Mapping[str, Any] | None = None,
         options_prefix: str = "",
         comm: Any = None,
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
         check_index_range(grid)
         self.grid = grid
         self.comm = PETSc.COMM_WORLD if comm is None else comm
-        defaults = DEFAULT_PARAMETERS
+        defaults = _merged(DEFAULT_PARAMETERS, defaults or {})
         if isinstance(solver_parameters, Mapping) and (
             solver_parameters.get("ksp_type") in _OTHER_NORM
         ):
@@ -93,6 +100,7 @@ class GridSolver:
         self.options = SolverOptions(defaults, solver_parameters, options_prefix)
         self._check_options()
         self.matrix: StencilMatrix | None = None
+        self._layout: StencilLayout | None = None
         self._ksp: Any = None
         self._right: Any = None
         self._null_space = False
@@ -114,9 +122,16 @@ class GridSolver:
                 "ksp_rtol=0 with no ksp_atol switches every stopping test off; give one of them"
             )
 
-    def _create(self, system: LinearSystem) -> StencilMatrix:
+    @property
+    def block(self) -> GridBlock:
+        """The part of the grid whose rows this process makes (collective when first asked)."""
+        if self._layout is None:
+            self._layout = StencilLayout(self.grid, comm=self.comm)
+        return self._layout.block
+
+    def _create(self, system: LinearSystem | StencilRows) -> StencilMatrix:
         """Matrix, right-hand side and Krylov method for systems like this one."""
-        matrix = StencilMatrix(self.grid, system.stencil.offsets, self.comm)
+        matrix = StencilMatrix(self.grid, _offsets(system), self.comm, self._layout)
         ksp = PETSc.KSP().create(comm=self.comm)
         try:
             ksp.setOptionsPrefix(self.options.prefix)
@@ -125,6 +140,7 @@ class GridSolver:
         except PETSc.Error as error:
             ksp.destroy()
             matrix.destroy()
+            self._layout = None
             raise InputError(
                 f"PETSc refused the solver's options: {_last_line(error)}. Check the values of "
                 "ksp_type, pc_type and the others"
@@ -139,32 +155,86 @@ class GridSolver:
         self._ksp, self._right = ksp, matrix.vector()
         return matrix
 
-    def _prepare(self, system: LinearSystem) -> StencilMatrix:
-        stencil = system.stencil
+    def _fill(self, system: LinearSystem | StencilRows) -> tuple[StencilMatrix, tuple[str, ...]]:
+        """The matrix and the right-hand side of a system, and remarks."""
+        offsets = _offsets(system)
         if self.matrix is not None and (
             self._null_space != system.constant_null_space
-            or not np.array_equal(self.matrix.offsets, stencil.offsets)
+            or not np.array_equal(self.matrix.offsets, offsets)
         ):
             self.destroy()
         first = self.matrix is None
         if self.matrix is None:
             self.matrix = self._create(system)
-        method = self._ksp.getType()
+        matrix = self.matrix
         # the flag is tested against the numbers once a solver: the systems that follow are of
         # the same kind, and every answer's true residual is looked at
-        symmetric = system.symmetric and (not first or stencil.is_symmetric())
+        symmetric = system.symmetric
+        if isinstance(system, LinearSystem):
+            symmetric = symmetric and (not first or system.stencil.is_symmetric())
+            self._require_symmetry(symmetric)
+            matrix.set_values(system.stencil)
+            self._right.array = system.right_hand_side[matrix.local_window].ravel()
+            notes = system.notes
+        else:
+            matrix.set_block(system.coefficients)
+            self._right.array = system.right_hand_side.ravel()
+            notes = self._common(system.notes)
+            if system.constant_null_space:
+                total, size = self._right.sum(), self._right.norm(PETSc.NormType.NORM_1)
+                shift, more = balance(self.grid, float(total), float(size))
+                self._right.shift(-shift)
+                notes += more
+            self._require_symmetry(symmetric and (not first or is_symmetric(matrix.mat)))
+        matrix.mat.setOption(PETSc.Mat.Option.SYMMETRIC, system.symmetric)
+        return matrix, notes
+
+    def _require_symmetry(self, symmetric: bool) -> None:
+        method = self._ksp.getType()
         if method in _NEED_SYMMETRY and not symmetric:
             raise InputError(
                 f"ksp_type '{method}' needs a symmetric operator, and this one is not; use gmres "
                 "or bcgs"
             )
-        self.matrix.mat.setOption(PETSc.Mat.Option.SYMMETRIC, system.symmetric)
-        self.matrix.set_values(stencil)
-        self._right.array = system.right_hand_side[self.matrix.local_window].ravel()
-        return self.matrix
+
+    def _common(self, notes: tuple[str, ...]) -> tuple[str, ...]:
+        """The remarks of all processes, each once (collective)."""
+        if self.matrix is None or self.matrix.dm.comm.getSize() == 1:
+            return notes
+        every = self.matrix.dm.comm.tompi4py().allgather(notes)
+        return tuple(dict.fromkeys(note for one in every for note in one))
+
+    def assemble(self, system: LinearSystem | StencilRows) -> Assembled:
+        """Take one system in (collective); the caller may then drop its arrays.
+
+        Parameters
+        ----------
+        system
+            Matrix and right-hand side on this solver's grid, whole or by blocks.
+
+        Raises
+        ------
+        InputError
+            If the system does not fit the solver.
+        """
+        grid = system.stencil.grid if isinstance(system, LinearSystem) else system.block.grid
+        if grid != self.grid:
+            raise InputError(f"the system lives on {grid}, the solver on {self.grid}")
+        self.options.insert()
+        start = time.perf_counter()
+        try:
+            matrix, notes = self._fill(system)
+        finally:
+            self._unused = self.options.unused()
+            self.options.remove()
+        return Assembled(matrix, system.constant_null_space, notes, time.perf_counter() - start)
 
     def solve(
-        self, system: LinearSystem, x0: FloatArray | None = None, *, check: bool = True
+        self,
+        system: LinearSystem | StencilRows,
+        x0: FloatArray | None = None,
+        *,
+        check: bool = True,
     ) -> tuple[Any, SolveResult]:
         """Solve one system (collective).
 
@@ -173,7 +243,7 @@ class GridSolver:
         system
             Matrix and right-hand side on this solver's grid.
         x0
-            Initial guess, shape ``grid.shape``.
+            Initial guess, shape ``grid.shape``, or that of the process's block.
         check
             Raise if the tolerance is not met.
 
@@ -190,22 +260,25 @@ class GridSolver:
         InputError
             If the system does not fit the solver.
         """
-        if system.stencil.grid != self.grid:
-            raise InputError(
-                f"the system lives on {system.stencil.grid}, the solver on {self.grid}"
-            )
-        if x0 is not None and np.shape(x0) != self.grid.shape:
+        return self.solve_assembled(self.assemble(system), x0, check=check)
+
+    def solve_assembled(
+        self, assembled: Assembled, x0: FloatArray | None = None, *, check: bool = True
+    ) -> tuple[Any, SolveResult]:
+        """Solve the system that was taken in last (collective), see :meth:`solve`."""
+        matrix = assembled.matrix
+        if x0 is not None and np.shape(x0) not in (self.grid.shape, matrix.local_shape):
             raise InputError(
                 f"x0 of shape {np.shape(x0)} does not fit the grid's shape {self.grid.shape}"
             )
         if x0 is not None and not np.isfinite(x0).all():
             raise InputError("x0 is not finite")
+        if x0 is not None and np.shape(x0) != matrix.local_shape:
+            x0 = x0[matrix.local_window]
         self.options.insert()
         try:
             start = time.perf_counter()
-            matrix = self._prepare(system)
-            assembled = time.perf_counter()
-            vector = matrix.vector(x0)
+            vector = matrix.block_vector(x0)
             self._ksp.setInitialGuessNonzero(x0 is not None)
             self._failure = ""
             try:
@@ -219,8 +292,8 @@ class GridSolver:
         finally:
             self._unused = self.options.unused()
             self.options.remove()
-        seconds = {"assembly": assembled - start, "setup": ready - assembled, "solve": done - ready}
-        result = self._record(matrix, system, vector, seconds)
+        seconds = {"assembly": assembled.seconds, "setup": ready - start, "solve": done - ready}
+        result = self._record(assembled, vector, seconds)
         if check and not result.converged:
             raise LinearSolveFailure(self.advice(result), result=result, solution=vector)
         return vector, result
@@ -229,17 +302,11 @@ class GridSolver:
         """The caller's options that PETSc has not read in the last solve."""
         return self._unused
 
-    def _record(
-        self,
-        matrix: StencilMatrix,
-        system: LinearSystem,
-        vector: Any,
-        seconds: dict[str, float],
-    ) -> SolveResult:
-        if system.constant_null_space:
+    def _record(self, assembled: Assembled, vector: Any, seconds: dict[str, float]) -> SolveResult:
+        if assembled.constant_null_space:
             vector.shift(-vector.sum() / vector.getSize())
         residual = self._right.duplicate()
-        matrix.mat.mult(vector, residual)
+        assembled.matrix.mat.mult(vector, residual)
         residual.aypx(-1.0, self._right)
         size, norm = self._right.norm(), residual.norm()
         residual.destroy()
@@ -267,7 +334,7 @@ class GridSolver:
             solver=f"{self._ksp.getType()} + {self._ksp.getPC().getType()}",
             seconds=seconds,
             options_prefix=self.options.prefix,
-            notes=system.notes,
+            notes=assembled.notes,
         )
 
     def advice(self, result: SolveResult) -> str:
@@ -307,17 +374,54 @@ class GridSolver:
             self._ksp.destroy()
             self._right.destroy()
             self.matrix.destroy()
-            self.matrix = None
+            self.matrix = self._layout = None
+
+
+def _offsets(system: LinearSystem | StencilRows) -> IntArray:
+    return system.stencil.offsets if isinstance(system, LinearSystem) else system.offsets
+
+
+def _merged(general: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Defaults of a kind of systems over the general ones."""
+    if own.get("pc_type", "gamg") != general["pc_type"]:
+        general = {key: value for key, value in general.items() if not key.startswith("mg_")}
+    return {**general, **own}
+
+
+def is_symmetric(mat: Any) -> bool:
+    """Whether xᵀA y = yᵀA x for two vectors of random numbers (collective)."""
+    rng = np.random.default_rng(mat.comm.getRank())
+    x, y = mat.createVecs()
+    image = mat.createVecLeft()
+    x.array = rng.random(x.getLocalSize()) - 0.5
+    y.array = rng.random(y.getLocalSize()) - 0.5
+    mat.mult(y, image)
+    one, size = x.dot(image), x.norm() * image.norm()
+    mat.mult(x, image)
+    other = y.dot(image)
+    for vector in (x, y, image):
+        vector.destroy()
+    return bool(abs(one - other) <= 1e-12 * size)
+
+
+@dataclass(frozen=True, eq=False)
+class Assembled:
+    """A system that a solver has taken in."""
+
+    matrix: StencilMatrix
+    constant_null_space: bool
+    notes: tuple[str, ...]
+    seconds: float
 
 
 @dataclass(eq=False)
 class GridState:
-    """A solution on a distributed array."""
+    """A solution on a distributed array, with what gives the inputs on a grid."""
 
     matrix: StencilMatrix
     vector: Any
     name: str
-    inputs: Field
+    inputs: Callable[[StructuredGrid], Field]
 
     @property
     def native(self) -> Any:
@@ -326,22 +430,8 @@ class GridState:
 
     def local_fields(self) -> dict[str, Field]:
         """The block of this process, on the grid of its cells."""
-        grid, window = self.matrix.grid, self.matrix.local_window
         values = self.matrix.local_array(self.vector)
-        if values.shape != grid.shape:
-            lower = tuple(
-                low + part.start * h
-                for low, part, h in zip(grid.lower, window, grid.spacing, strict=True)
-            )
-            upper = tuple(
-                low + part.stop * h
-                for low, part, h in zip(grid.lower, window, grid.spacing, strict=True)
-            )
-            wraps = tuple(
-                wrap and own == whole
-                for wrap, own, whole in zip(grid.periodic, values.shape, grid.shape, strict=True)
-            )
-            grid = StructuredGrid(values.shape, lower, upper, wraps)
+        grid = self.matrix.block.own_grid()
         return {self.name: Field(grid, values, (self.name,))}
 
     def gather(self) -> Field:
@@ -358,14 +448,9 @@ class GridState:
 
         field = self.gather()
         if self.matrix.dm.comm.getRank() == 0:
-            write_grid(
-                path,
-                {
-                    self.name: field,
-                    **{name: self.inputs.select([name]) for name in self.inputs.names},
-                },
-                time,
-            )
+            inputs = self.inputs(self.matrix.grid)
+            fields = {name: inputs.select([name]) for name in inputs.names}
+            write_grid(path, {self.name: field, **fields}, time)
         self.matrix.dm.comm.tompi4py().barrier()
 
 

@@ -16,6 +16,7 @@ from meshes.structured import FloatArray, Location, StructuredGrid
 from operators.linear import LinearOperator
 from operators.parameters import ParameterSpace
 from operators.stencil import Stencil
+from pdesolve.grid.stencil_rows import StencilRows
 from pdesolve.grid.systems import BlockLinearSystem, NonlinearSystem
 from pdesolve.problems.boundary import Condition
 
@@ -112,6 +113,11 @@ class Problem(ABC):
     stencil_width: ClassVar[int] = 1
 
     @property
+    def has_stencil(self) -> bool:
+        """Whether :meth:`discretize` gives a linear system with one unknown a cell."""
+        return type(self).discretize is not Problem.discretize
+
+    @property
     def is_nonlinear_on_grids(self) -> bool:
         """Whether the backend ``grid`` solves it with Newton's method."""
         return type(self).nonlinear_system is not Problem.nonlinear_system
@@ -169,6 +175,26 @@ class Problem(ABC):
         """The linear system on a grid (backend ``grid``)."""
         del grid
         raise InputError(f"problem '{self.name}' has no form for the backend 'grid'")
+
+    def discretize_block(self, block: GridBlock) -> StencilRows:
+        """The rows of the linear system that belong to a process's block of a grid.
+
+        Where a problem gives this, :func:`pdesolve.solve` calls it in place of
+        :meth:`discretize`, and no process sees the whole grid. It may read data in the
+        block and one layer around it.
+        """
+        del block
+        raise InputError(f"problem '{self.name}' has no form by blocks for the backend 'grid'")
+
+    @property
+    def discretizes_blocks(self) -> bool:
+        """Whether each process makes its own part of the linear system."""
+        return type(self).discretize_block is not Problem.discretize_block
+
+    @property
+    def grid_solver_parameters(self) -> Mapping[str, Any]:
+        """PETSc options by which the backend ``grid`` best solves it, over the defaults."""
+        return {}
 
     def nonlinear_system(self, block: GridBlock) -> NonlinearSystem:
         """F(u) = 0 on a process's block of a grid (backend ``grid``)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from meshes.block import GridBlock
 from meshes.errors import InputError, suggest
 from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
@@ -20,15 +20,18 @@ from operators.parameters import (
     ThresholdedField,
 )
 from operators.random_fields import Boundary, GaussianRandomField, is_finite_number
-from operators.spatial import SpatialFunction, as_spatial_function
-from pdesolve.grid.finite_volume import diffusion_system
+from operators.spatial import ConstantFunction, SpatialFunction, as_spatial_function
+from pdesolve.grid.block_data import BlockCoefficient, on_block
+from pdesolve.grid.finite_volume import block_system
+from pdesolve.grid.stencil_rows import StencilRows
 from pdesolve.problems.base import LinearSystem, Problem, ProblemFamily, SpectralSystem
-from pdesolve.problems.boundary import Condition, Dirichlet, conditions_by_side
+from pdesolve.problems.boundary import USUAL, Condition, Dirichlet, conditions_by_side
+from pdesolve.problems.box import check_grid, conditions_on_sides
 
 
 @dataclass(frozen=True, eq=False)
 class DarcyProblem(Problem):
-    """−∇·(a ∇u) = f with u given or a ∂u/∂n given on each side.
+    """−∇·(a ∇u) = f with u, a ∂u/∂n or a ∂u/∂n + r u given on each side.
 
     Parameters
     ----------
@@ -158,43 +161,26 @@ class DarcyProblem(Problem):
 
     def discretize(self, grid: StructuredGrid) -> LinearSystem:
         """Conservative finite volumes with harmonic face averages."""
-        if grid.dimension != self.dimension:
-            raise InputError(f"the problem is {self.dimension}D, the grid {grid.dimension}D")
-        corners = zip(grid.lower + grid.upper, self.lower + self.upper, strict=True)
-        if not all(math.isclose(here, there, rel_tol=1e-12) for here, there in corners):
-            raise InputError(
-                f"the grid's box {grid.lower} to {grid.upper} is not the problem's, {self.lower} "
-                f"to {self.upper}; make the grid with problem.grid(shape)"
-            )
-        conditions = conditions_by_side(self._conditions_on_sides(grid), grid.side_names)
-        return diffusion_system(
-            grid, self.coefficient_on(grid), self.source_function.on(grid), conditions
+        return self.discretize_block(GridBlock.whole(grid)).linear_system()
+
+    def discretize_block(self, block: GridBlock) -> StencilRows:
+        """The same, the rows of a block only."""
+        grid = block.grid
+        check_grid(self, grid)
+        conditions = conditions_by_side(conditions_on_sides(self, grid), grid.side_names, USUAL)
+        whole = block.shape == grid.shape and not isinstance(
+            self.scalar_coefficient, ConstantFunction
         )
-
-    def _conditions_on_sides(self, grid: StructuredGrid) -> dict[str, Condition]:
-        """Leave out the sides of axes that wrap."""
-        from pdesolve.problems.boundary import periodic_axes
-
-        wraps = periodic_axes(self.boundary_conditions, self.dimension)
-        if wraps != grid.periodic:
-            raise InputError(
-                f"the problem's axes wrap as {wraps}, the grid's as {grid.periodic}; make the grid "
-                "with problem.grid(shape)"
-            )
-        if all(wraps):
-            return {}
-        wrapped = {f"{axis}_" for axis, wrap in zip("xyz", wraps, strict=False) if wrap}
-        return {
-            side: condition
-            for side, condition in self.boundary_conditions.items()
-            if side[:2] not in wrapped
-        }
+        coefficient = BlockCoefficient.of_function(
+            self.scalar_coefficient, block, values=self.coefficient_on(grid) if whole else None
+        )
+        return block_system(block, coefficient, on_block(self.source_function, block), conditions)
 
     def spectral_system(self, grid: StructuredGrid) -> SpectralSystem:
         """Fourier pseudo-spectral form, for boxes that wrap on every axis."""
         from pdesolve.spectral.diffusion import diffusion_spectral_system
 
-        self._conditions_on_sides(grid)
+        conditions_on_sides(self, grid)
         return diffusion_spectral_system(
             grid, self.coefficient_on(grid), self.source_function.on(grid)
         )
