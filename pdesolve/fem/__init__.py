@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pdesolve.fem._firedrake import Dt as Dt
     from pdesolve.fem._firedrake_checkpoint import load_checkpoint as load_checkpoint
     from pdesolve.fem._firedrake_checkpoint import save_checkpoint as save_checkpoint
+    from pdesolve.fem._firedrake_errors import relative_error as relative_error
     from pdesolve.fem._firedrake_evolution_form import EvolutionForm as EvolutionForm
     from pdesolve.fem._firedrake_evolution_form import TimeFunction as TimeFunction
     from pdesolve.fem._firedrake_forms import FormContext as FormContext
@@ -32,6 +33,7 @@ _HOME = {
     "NonlinearForm": "_firedrake_forms",
     "box_mesh": "_firedrake_meshes",
     "load_checkpoint": "_firedrake_checkpoint",
+    "relative_error": "_firedrake_errors",
     "save_checkpoint": "_firedrake_checkpoint",
 }
 __all__ = list(_HOME)

@@ -4,12 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from meshes._firedrake import firedrake
-from meshes.errors import InputError, require
+from meshes._firedrake import firedrake, irksome, irksome_error
+from meshes.errors import InputError, MissingDependencyError, require
 
-__all__ = ["communicator", "firedrake", "raise_together", "ufl"]
+__all__ = ["Dt", "communicator", "firedrake", "load_irksome", "raise_together", "ufl"]
 
 ufl: Any = require("ufl", extra="fem")
+
+
+def load_irksome() -> Any:
+    """Irksome's module.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it could not be imported when Firedrake was.
+    """
+    if irksome is None:
+        raise MissingDependencyError(
+            f"Problems in time on the backend 'fem' need Irksome, which could not be loaded: "
+            f"{irksome_error} If UFL has run before pdesolve was imported, import pdesolve.fem "
+            "first"
+        )
+    return irksome
+
+
+def Dt(expression: Any) -> Any:  # noqa: N802
+    """The time derivative of the state, or of a part of it, in the residual of an evolution."""
+    return load_irksome().Dt(expression)
 
 
 def communicator(comm: Any) -> Any:

@@ -1,0 +1,205 @@
+"""Unsteady incompressible flow past a cylinder in a channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from meshes.errors import InputError
+from meshes.field import Field
+from meshes.structured import FloatArray, StructuredGrid
+from operators.parameters import FieldParameter, ParameterSpace, ScalarParameter
+from operators.random_fields import GaussianRandomField, is_finite_number
+from operators.spatial import SpatialFunction, as_spatial_function
+from pdesolve.problems.base import ProblemFamily
+from pdesolve.problems.boundary import Condition, Dirichlet, Neumann
+from pdesolve.problems.boxes import output_times
+from pdesolve.problems.cylinder_geometry import CylinderChannel
+from pdesolve.problems.evolution import EvolutionProblem
+from pdesolve.problems.flow import FlowProblem, Inflow, require_positive_numbers
+from pdesolve.stepping import checked_times
+
+# Width of the layer around the cylinder in which the initial velocity falls to zero, and the
+# step of the differences that make a velocity of a stream function, in diameters and heights.
+_LAYER = 0.5
+_STEP = 5e-4
+
+
+@dataclass(frozen=True, eq=False)
+class CylinderFlowProblem(EvolutionProblem):
+    """∂u/∂t + u·∇u − ν Δu + ∇p = 0, ∇·u = 0 in a channel around a cylinder (2D, ``fem``).
+
+    The velocity is the parabola 4 U y (H − y) / H² at the inflow, zero on walls and
+    cylinder; the outflow is free, ν ∂u/∂n = p n. The Reynolds number is that of the mean
+    speed 2 U / 3 and the cylinder's diameter. The pressure is divided by the density.
+
+    Parameters
+    ----------
+    reynolds_number
+        2 U D / (3 ν); it sets the viscosity ν.
+    largest_speed
+        U, in m/s.
+    perturbation
+        A function of points ``(2, ...)``, a draw or a number: the stream function of eddies
+        that are added to the initial flow, in units of the channel's flow rate 2 U H / 3.
+    channel
+        Measures in m; those of the benchmark when left out.
+    mesh_size, body_size
+        Lengths of the edges of :meth:`default_mesh`, away from the cylinder and on it, in m.
+    step_size
+        Default step in s, for the default method ``"bdf2-linear"``.
+    times
+        Output times in s, the initial time first.
+    name
+        Used in messages and to match surrogates.
+
+    References
+    ----------
+    Schäfer, Turek (1996), Benchmark computations of laminar flow around a cylinder,
+    doi:10.1007/978-3-322-89849-4_39.
+
+    Examples
+    --------
+    >>> problem = CylinderFlowProblem(100.0)
+    >>> problem.viscosity, problem.mean_speed
+    (0.001, 1.0)
+    >>> points = np.array([[0.15, 1.0], [0.2, 0.205]])  # on the cylinder, and in the middle
+    >>> problem.initial_velocity(points).round(3).tolist()
+    [[0.0, 1.5], [0.0, 0.0]]
+    """
+
+    reynolds_number: float = 100.0
+    largest_speed: float = 1.5
+    perturbation: object = 0.0
+    channel: CylinderChannel = field(default_factory=CylinderChannel)
+    mesh_size: float = 0.05
+    body_size: float | None = None
+    step_size: float = 0.005
+    times: tuple[float, ...] = (0.0, 1.0)
+    name: str = "cylinder_flow"
+
+    dimension: ClassVar[int] = 2  # type: ignore[misc]
+    unknown: ClassVar[str] = "velocity"
+    unknowns: ClassVar[tuple[str, ...]] = ("velocity_x", "velocity_y", "pressure")
+
+    def __post_init__(self) -> None:
+        require_positive_numbers(
+            reynolds_number=self.reynolds_number,
+            largest_speed=self.largest_speed,
+            mesh_size=self.mesh_size,
+            step_size=self.step_size,
+        )
+        object.__setattr__(self, "times", checked_times(self.times))
+
+    @property
+    def lower(self) -> tuple[float, ...]:  # type: ignore[override]
+        """The channel's lower corner."""
+        return (0.0, 0.0)
+
+    @property
+    def upper(self) -> tuple[float, ...]:  # type: ignore[override]
+        """The channel's upper corner."""
+        return (self.channel.length, self.channel.height)
+
+    @property
+    def mean_speed(self) -> float:
+        """2 U / 3, in m/s."""
+        return 2.0 * self.largest_speed / 3.0
+
+    @property
+    def viscosity(self) -> float:
+        """ν, in m²/s."""
+        return self.mean_speed * self.channel.diameter / self.reynolds_number
+
+    @property
+    def boundary_conditions(self) -> Mapping[str, Condition]:  # type: ignore[override]
+        """By the sides that :func:`cylinder_channel_mesh` names."""
+        return {
+            "inflow": Inflow(speed=self.largest_speed),
+            "outflow": Neumann(0.0),
+            "walls": Dirichlet(0.0),
+            "obstacle": Dirichlet(0.0),
+        }
+
+    @property
+    def flow(self) -> FlowProblem:
+        """Viscosity and sides, as steady flows have them."""
+        return FlowProblem(
+            self.viscosity,
+            boundary_conditions=self.boundary_conditions,
+            lower=self.lower,
+            upper=self.upper,
+            stress="laplacian",
+            name=self.name,
+        )
+
+    @cached_property
+    def perturbation_function(self) -> SpatialFunction:
+        """The eddies' stream function."""
+        return as_spatial_function(self.perturbation)
+
+    def stream_function(self, points: FloatArray) -> FloatArray:
+        """ψ at t = 0 at points ``(2, n)``, with u = (∂ψ/∂y, −∂ψ/∂x).
+
+        The parabola's stream function with eddies that end at the walls, led to a constant
+        in a layer around the cylinder, so that u vanishes on it.
+        """
+        x, y = points
+        height = self.channel.height
+        share = np.clip(y / height, 0.0, 1.0)
+        rate = self.mean_speed * height
+        (_, center) = self.channel.center
+
+        def parabola(part: Any) -> Any:
+            return rate * part**2 * (3.0 - 2.0 * part)
+
+        inside = np.stack([np.clip(x, 0.0, self.channel.length), np.clip(y, 0.0, height)])
+        eddies = rate * self.perturbation_function.evaluate(inside.T)
+        eddies *= (4.0 * share * (1.0 - share)) ** 2
+        eddies *= 1.0 - np.exp(-((x / (0.25 * height)) ** 4))
+        level = parabola(center / height)
+        distance = np.hypot(*(points.T - self.channel.center).T) - self.channel.radius
+        layer = np.maximum(distance, 0.0) / (_LAYER * self.channel.diameter)
+        weight = 1.0 - np.exp(-(layer**2)) * (1.0 + layer**2)
+        return np.asarray(level + weight * (parabola(share) + eddies - level))
+
+    def initial_velocity(self, points: FloatArray) -> FloatArray:
+        """u at t = 0 at points ``(2, ...)``, zero in the cylinder; of the same shape."""
+        given = np.asarray(points, dtype=np.float64)
+        flat = given.reshape(2, -1)
+        step = _STEP * self.channel.height
+
+        def derivative(axis: int) -> FloatArray:
+            total = np.zeros(flat.shape[1])
+            for count, weight in ((1, 8.0), (-1, -8.0), (2, -1.0), (-2, 1.0)):
+                moved = flat.copy()
+                moved[axis] += count * step
+                total += weight * self.stream_function(moved)
+            return total / (12.0 * step)
+
+        velocity = np.stack([derivative(1), -derivative(0)])
+        velocity[:, self.channel.contains(flat)] = 0.0
+        return velocity.reshape(given.shape)
+
+    def default_mesh(self) -> Any:
+        """Triangles with the sides inflow, outflow, walls and obstacle, curved at the last."""
+        from pdesolve.problems._firedrake_cylinder_flow import curved_mesh
+
+        return curved_mesh(self)
+
+    def input_fields(self, grid: StructuredGrid) -> Field:
+        """Initial velocity and Reynolds number."""
+        velocity = self.initial_velocity(np.asarray(grid.points()))
+        number = np.full((1, *grid.shape), self.reynolds_number)
+        names = ("initial_velocity_x", "initial_velocity_y", "reynolds_number")
+        return Field(grid, np.concatenate([velocity, number]), names)
+
+    def evolution_form(self, context: Any) -> Any:
+        """Taylor–Hood form with drag and lift."""
+        from pdesolve.problems._firedrake_cylinder_flow import cylinder_flow_form
+
+        return cylinder_flow_form(self, context)
