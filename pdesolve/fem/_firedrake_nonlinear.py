@@ -15,7 +15,7 @@ from pdesolve._petsc_options import SolverOptions, flatten
 from pdesolve.fem._firedrake import firedrake
 from pdesolve.fem._firedrake_forms import NonlinearForm
 from pdesolve.fem._firedrake_linear import form_parameters
-from pdesolve.fem.preconditioners import DIRECT, MULTIGRID, split_named
+from pdesolve.fem.preconditioners import DIRECT, ELASTICITY_MULTIGRID, MULTIGRID, split_named
 
 # The test of steps is off: short steps are no sign that the equation is solved.
 NEWTON: dict[str, Any] = {
@@ -42,7 +42,8 @@ def default_parameters(form: NonlinearForm, named: Mapping[str, Any] | None) -> 
     space = form.state.function_space()
     dimension = int(space.mesh().unique().geometric_dimension)
     small = space.dim() <= LARGEST_DIRECT[dimension] and PETSc.Sys.hasExternalPackage("mumps")
-    method = dict(DIRECT if small else MULTIGRID)
+    multigrid = MULTIGRID if form.near_null_space is None else ELASTICITY_MULTIGRID
+    method = dict(DIRECT if small else multigrid)
     if small and form.null_space is not None:
         method["mat_mumps_icntl_24"] = 1  # null pivots
     return {**NEWTON, **method}
