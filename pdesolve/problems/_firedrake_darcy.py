@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from petsc4py import PETSc
 
 from meshes.errors import InputError
+from meshes.structured import FloatArray
 from operators.spatial import ConstantFunction
 from pdesolve.fem._firedrake import firedrake, ufl
-from pdesolve.fem._firedrake_data import require_positive
+from pdesolve.fem._firedrake_data import Check, require_positive
 from pdesolve.fem._firedrake_flux import normal_flux
 from pdesolve.fem._firedrake_forms import FormContext, LinearForm
-from pdesolve.problems.boundary import Dirichlet, Neumann
+from pdesolve.problems.boundary import USUAL, Condition, Dirichlet, Neumann, Robin
 
 if TYPE_CHECKING:
     from pdesolve.problems.darcy import DarcyProblem
@@ -45,9 +48,10 @@ def darcy_form(problem: DarcyProblem, context: FormContext) -> LinearForm:
     """Weak form of −∇·(a ∇u) = f.
 
     With an element ``"CG"`` or ``"Q"``: find u with u = g on the Dirichlet sides and
-    ∫ a ∇u·∇v = ∫ f v + ∫_Neumann flux v. With ``"RT"`` or ``"RTCF"``: find the flux
-    σ = −a ∇u and u with ∫ a⁻¹σ·τ − ∫ u ∇·τ = −∫_Dirichlet g τ·n, ∫ v ∇·σ = ∫ f v, and
-    σ·n = −flux on the Neumann sides.
+    ∫ a ∇u·∇v + ∫_Robin r u v = ∫ f v + ∫_Neumann flux v + ∫_Robin s v. With ``"RT"`` or
+    ``"RTCF"``: find the flux σ = −a ∇u and u with ∫ a⁻¹σ·τ − ∫ u ∇·τ = −∫_Dirichlet g τ·n, ∫ v ∇·σ = ∫ f v, and
+    σ·n = −flux on the Neumann sides; a Robin side, u = (σ·n + s)/r, adds
+    ∫ (σ·n)(τ·n)/r on the left and −∫ s/r τ·n on the right.
     """
     size = context.dimension
     a = context.data(
@@ -68,18 +72,13 @@ def _inputs(a: Any) -> tuple[Any, ...]:
 def _primal(problem: DarcyProblem, context: FormContext, a: Any, f: Any) -> LinearForm:
     space = context.space("CG")
     u, v = firedrake.TrialFunction(space), firedrake.TestFunction(space)
-    conditions = context.conditions(problem.boundary_conditions)
-    linear = f * v * ufl.dx
-    for name, condition in conditions.items():
-        if isinstance(condition, Neumann) and not _is_zero(condition):
-            linear += (
-                context.data(condition.flux, name=f"flux on '{name}'") * v * context.side(name)
-            )
-    fixed = any(isinstance(condition, Dirichlet) for condition in conditions.values())
+    conditions = context.conditions(problem.boundary_conditions, USUAL)
+    transfer, inflow = side_terms(context, conditions, u, v)
+    fixed = fixes_constant(conditions)
     return LinearForm(
-        ufl.inner(ufl.dot(a, ufl.grad(u)) if a.ufl_shape else a * ufl.grad(u), ufl.grad(v))
-        * ufl.dx,
-        linear,
+        ufl.inner(ufl.dot(a, ufl.grad(u)) if a.ufl_shape else a * ufl.grad(u), ufl.grad(v)) * ufl.dx
+        + transfer,
+        f * v * ufl.dx + inflow,
         context.dirichlet(space, problem.boundary_conditions),
         (problem.unknown,),
         null_space=None
@@ -88,6 +87,60 @@ def _primal(problem: DarcyProblem, context: FormContext, a: Any, f: Any) -> Line
         finish=None if fixed else subtract_mean,
         inputs=_inputs(a),
     )
+
+
+def side_terms(
+    context: FormContext, conditions: Mapping[str, Condition], u: Any, v: Any
+) -> tuple[Any, Any]:
+    """What Neumann and Robin sides add to a(u, v) and to L(v).
+
+    Raises
+    ------
+    InputError
+        If a Robin coefficient is negative or a value is not finite.
+    """
+    bilinear: Any = 0
+    linear: Any = 0
+    for name, condition in conditions.items():
+        if isinstance(condition, Robin):
+            transfer = context.data(
+                condition.coefficient,
+                name=f"Robin coefficient on '{name}'",
+                check=_not_negative(name),
+            )
+            bilinear += transfer * u * v * context.side(name)
+        if isinstance(condition, Neumann | Robin) and not _is_zero(condition):
+            given = condition.flux if isinstance(condition, Neumann) else condition.value
+            word = "flux" if isinstance(condition, Neumann) else "value"
+            linear += context.data(given, name=f"{word} on '{name}'") * v * context.side(name)
+    return bilinear, linear
+
+
+def fixes_constant(conditions: Mapping[str, Condition]) -> bool:
+    """Whether some side says more of u than its slope."""
+    return any(
+        isinstance(condition, Dirichlet)
+        or (
+            isinstance(condition, Robin)
+            and not (
+                isinstance(condition.coefficient_function, ConstantFunction)
+                and condition.coefficient_function.value == 0
+            )
+        )
+        for condition in conditions.values()
+    )
+
+
+def _not_negative(side: str) -> Check:
+    def check(values: FloatArray, points: FloatArray) -> None:
+        if values.size and values.min() < 0:
+            where = tuple(points[int(np.argmin(values))].tolist())
+            raise InputError(
+                f"the Robin coefficient on '{side}' must not be negative; it is "
+                f"{values.min():.6g} at {where}"
+            )
+
+    return check
 
 
 def _mixed(problem: DarcyProblem, context: FormContext, a: Any, f: Any) -> LinearForm:
@@ -101,13 +154,25 @@ def _mixed(problem: DarcyProblem, context: FormContext, a: Any, f: Any) -> Linea
     sigma, u = firedrake.TrialFunctions(space)
     tau, v = firedrake.TestFunctions(space)
     normal = ufl.FacetNormal(context.mesh)
-    conditions = context.conditions(problem.boundary_conditions)
+    conditions = context.conditions(problem.boundary_conditions, USUAL)
     inverse = ufl.dot(ufl.inv(a), sigma) if a.ufl_shape else sigma / a
     linear = -f * v * ufl.dx
-    fixed, strong = False, []
+    fixed, strong = fixes_constant(conditions), []
+    through: Any = 0
     for name, condition in conditions.items():
-        if isinstance(condition, Dirichlet):
-            fixed = True
+        if isinstance(condition, Robin):
+            # u = (σ·n + value) / coefficient there
+            resistance = 1 / context.data(
+                condition.coefficient,
+                name=f"Robin coefficient on '{name}'",
+                check=require_positive(f"Robin coefficient on '{name}' of a mixed form"),
+            )
+            outward = resistance * ufl.dot(tau, normal)
+            through += ufl.dot(sigma, normal) * outward * context.side(name)
+            if not _is_zero(condition):
+                value = context.data(condition.value, name=f"value on '{name}'")
+                linear -= value * outward * context.side(name)
+        elif isinstance(condition, Dirichlet):
             if not (isinstance(condition.value, int | float) and condition.value == 0):
                 value = context.data(condition.value, name=f"value on '{name}'")
                 linear -= value * ufl.dot(tau, normal) * context.side(name)
@@ -123,7 +188,7 @@ def _mixed(problem: DarcyProblem, context: FormContext, a: Any, f: Any) -> Linea
         None if fixed else firedrake.MixedVectorSpaceBasis(space, [space.sub(0), constants])
     )
     return LinearForm(
-        (ufl.inner(inverse, tau) - u * ufl.div(tau) - v * ufl.div(sigma)) * ufl.dx,
+        (ufl.inner(inverse, tau) - u * ufl.div(tau) - v * ufl.div(sigma)) * ufl.dx + through,
         linear,
         tuple(strong),
         ("flux", problem.unknown),
@@ -143,7 +208,7 @@ def _mixed_solver(space: Any, dimension: int, *, singular: bool) -> dict[str, An
     return {**DIRECT, "mat_mumps_icntl_24": 1} if singular else DIRECT
 
 
-def _is_zero(condition: Neumann) -> bool:
+def _is_zero(condition: Neumann | Robin) -> bool:
     function = condition.function
     return isinstance(function, ConstantFunction) and function.value == 0
 

@@ -25,8 +25,8 @@ from pdesolve.grid.block_data import BlockCoefficient, on_block
 from pdesolve.grid.finite_volume import block_system
 from pdesolve.grid.stencil_rows import StencilRows
 from pdesolve.problems.base import LinearSystem, Problem, ProblemFamily, SpectralSystem
-from pdesolve.problems.boundary import USUAL, Condition, Dirichlet, conditions_by_side
-from pdesolve.problems.box import check_grid, conditions_on_sides
+from pdesolve.problems.boundary import USUAL, Condition, Dirichlet
+from pdesolve.problems.boxes import check_grid, conditions_on
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +167,7 @@ class DarcyProblem(Problem):
         """The same, the rows of a block only."""
         grid = block.grid
         check_grid(self, grid)
-        conditions = conditions_by_side(conditions_on_sides(self, grid), grid.side_names, USUAL)
+        conditions = conditions_on(self, grid, USUAL)
         whole = block.shape == grid.shape and not isinstance(
             self.scalar_coefficient, ConstantFunction
         )
@@ -180,7 +180,7 @@ class DarcyProblem(Problem):
         """Fourier pseudo-spectral form, for boxes that wrap on every axis."""
         from pdesolve.spectral.diffusion import diffusion_spectral_system
 
-        conditions_on_sides(self, grid)
+        check_grid(self, grid)
         return diffusion_spectral_system(
             grid, self.coefficient_on(grid), self.source_function.on(grid)
         )
