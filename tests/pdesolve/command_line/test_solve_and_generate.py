@@ -102,7 +102,7 @@ def test_examples_of_solve_run(command):
         for example in solve_verb.EXAMPLES
         if not any(word in example for word in ("fem", "mesh", "accelerate"))
     ]
-    assert len(without_firedrake) == 4
+    assert len(without_firedrake) == 7
     for example in without_firedrake:
         outcome = command(small(example))
         assert outcome.code == 0, (example, outcome.err)

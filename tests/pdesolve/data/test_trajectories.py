@@ -1,0 +1,122 @@
+"""Data sets of problems in time."""
+
+import h5py
+import numpy as np
+import pytest
+
+from meshes.errors import InputError
+from operators.failures import DataFileError
+from pdesolve import evolve, generate, get_family, sample_generator
+from pdesolve.data import check_dataset, open_dataset, read_card, read_info
+from pdesolve.data.schema import FIELDS, Status
+from tests.mpi import start_parallel
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    out = tmp_path_factory.mktemp("set") / "burgers.h5"
+    family = get_family("burgers1d", num_times=4)
+    return generate(family, 5, shape=32, out=out, shard_size=2)
+
+
+def test_what_the_file_says(small):
+    info = read_info(small.path)
+    assert info.schema_version == 2
+    assert info.num_times == 4
+    assert info.times == pytest.approx(np.linspace(0.0, info.times[-1], 4))
+    assert info.outputs == ("velocity",)
+    assert info.inputs == ("initial_velocity", "viscosity")
+    report = check_dataset(small.path)
+    assert report.passed, report.text()
+    assert "every step converged" in report.text()
+
+
+def test_values_are_those_of_a_solve(small):
+    family = get_family("burgers1d", num_times=4)
+    with open_dataset(small.path) as data:
+        inputs, last = data.read()
+        trajectories = data.read_trajectories()
+        records = data.read_records()
+        parameters = data.read_parameters()
+    assert trajectories.shape == (5, 4, 1, 32)
+    assert np.array_equal(trajectories[:, -1], last)
+    assert np.allclose(trajectories[:, 0], inputs[:, :1], rtol=0, atol=1e-12)
+    for index in (0, 3):
+        draw = family.sample(sample_generator(0, "train", index))
+        trajectory = evolve(family.problem(draw), mesh=32, backend=family.backends[0])
+        expected = np.stack([trajectory.gather(k).values for k in range(4)])
+        assert np.array_equal(trajectories[index], expected)
+        assert records["iterations"][index] == trajectory.result.num_steps
+        for name, values in parameters.items():
+            assert values[index] == draw[name]
+    assert (records["status"] == Status.SOLVED).all()
+    assert np.isfinite(records["error_estimate"]).all()
+
+
+def test_one_time_as_the_output(small):
+    with open_dataset(small.path) as data:
+        trajectories = data.read_trajectories([1])
+    with open_dataset(small.path, output_time=1) as data:
+        assert np.array_equal(data.read([1])[1], trajectories[:, 1])
+    with pytest.raises(InputError, match=r"output_time=4, but .* has 4 times, 0 to 3"):
+        open_dataset(small.path, output_time=4)
+    with pytest.raises(InputError, match="must be an integer"):
+        open_dataset(small.path, output_time=0.5)
+
+
+def test_layout_is_that_of_the_well(small):
+    with h5py.File(small.path) as file:
+        assert file["dimensions/time"].shape == (4,)
+        velocity, initial = file[FIELDS]["velocity"], file[FIELDS]["initial_velocity"]
+        assert velocity.shape == (5, 4, 32)
+        assert velocity.attrs["time_varying"]
+        assert initial.shape == (5, 32)
+        assert not initial.attrs["time_varying"]
+
+
+def test_same_file_again_and_from_several_processes(small, tmp_path):
+    family = get_family("burgers1d", num_times=4)
+    again = generate(family, 5, shape=32, out=tmp_path / "burgers.h5", shard_size=2)
+    assert again.path.read_bytes() == small.path.read_bytes()
+
+
+@pytest.mark.petsc
+@pytest.mark.parallel
+def test_two_processes_write_the_same_samples(small, tmp_path):
+    out = tmp_path / "burgers.h5"
+    words = "burgers1d --set num_times=4 --num-samples 5 --shape 32 --shard-size 2"
+    program = "from pdesolve.command_line.main import main; main()"
+    done = start_parallel(program, 2, "generate", *words.split(), "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert read_info(out).sha256 == small.sha256
+
+
+def test_card(small):
+    card = read_card(small.path)
+    assert "- Times: 4, from 0 to" in card
+    assert "- Steps: " in card
+    assert "--set num_times=4" in card
+    assert "--rtol" not in card
+
+
+def test_step_that_does_not_divide_the_times_is_refused(tmp_path):
+    with pytest.raises(InputError, match="does not divide the time between the outputs"):
+        generate("burgers1d", 1, shape=16, out=tmp_path / "set.h5", discretization={"dt": 0.0303})
+    with pytest.raises(InputError, match="discretization has no entry 'tolerance'"):
+        generate("burgers1d", 1, shape=16, out=tmp_path / "set.h5", discretization={"tolerance": 1})
+
+
+def test_damaged_times_are_noticed(small, tmp_path):
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(small.path.read_bytes())
+    with h5py.File(copy, "r+") as file:
+        file[FIELDS]["velocity"][2, 1, 5] += 1.0
+    report = check_dataset(copy)
+    assert not report.passed
+    assert "sample digests" in report.text()
+    with h5py.File(copy, "r+") as file:
+        file[FIELDS]["velocity"][2, 1, 5] = np.nan
+    with open_dataset(copy) as data:
+        data.read([2])  # the last time is whole
+        with pytest.raises(DataFileError, match="'velocity' of sample 2 is not finite"):
+            data.read_trajectories([2])
