@@ -6,8 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from meshes._firedrake import boundary_numbers
+from meshes.errors import InputError, suggest
 from meshes.structured import FloatArray
 from pdesolve.fem._firedrake import firedrake, ufl
+from pdesolve.fem._firedrake_forms import FormContext
+from pdesolve.fem._firedrake_meshes import NamedMesh
 
 _POINT_TOLERANCE = 1e-6
 
@@ -95,6 +99,48 @@ class BodyForce:
         values = self._residual.dat.data_ro[self._nodes]
         own = np.asarray(values, dtype=np.float64).reshape(-1, self.dimension).sum(axis=0)
         return -np.asarray(self._comm.allreduce(own))
+
+
+def flow_force(solution: Any, side: str) -> FloatArray:
+    """The force of a steady flow on a part of the boundary, shape ``(dimension,)`` (collective).
+
+    Divided by the density; in 2D per length.
+
+    Parameters
+    ----------
+    solution
+        Of a Stokes or Navier–Stokes problem, with the velocity given on the side.
+    side
+        Its name.
+
+    Raises
+    ------
+    InputError
+        If the problem is no flow, or the mesh has no such side.
+    """
+    from pdesolve.problems.flow import FlowProblem
+    from pdesolve.problems.navier_stokes import NavierStokesProblem
+
+    problem = solution.problem
+    if not isinstance(problem, FlowProblem):
+        raise InputError(f"'{problem.name}' is no flow, so there is no force of one")
+    if not isinstance(problem.viscosity, int | float):
+        raise InputError("flow_force needs a viscosity that is a number; use BodyForce for others")
+    functions = solution.state.functions
+    mesh = solution.state.mesh
+    sides = boundary_numbers(mesh)
+    if side not in sides:
+        raise InputError(f"the mesh has no side '{side}'. {suggest(side, tuple(sides))}")
+    context = FormContext(NamedMesh(mesh, sides), degree=2)
+    force = BodyForce(
+        functions["velocity"],
+        functions["pressure"],
+        float(problem.viscosity),
+        sides[side],
+        source=context.data(problem.source, name="source", shape=(problem.dimension,)),
+        convection=isinstance(problem, NavierStokesProblem),
+    )
+    return force.evaluate()
 
 
 def value_at(function: Any, points: FloatArray) -> FloatArray:

@@ -36,6 +36,7 @@ def navier_stokes_form(problem: NavierStokesProblem, context: FormContext) -> No
         finish=data.finish,
         context={"mu": data.viscosity / share, "Re": share / data.viscosity, "velocity_space": 0},
         outputs=NAMES,
+        hole_value=0.0,
         continuation=share.assign,
     )
 

@@ -37,4 +37,5 @@ def stokes_form(problem: StokesProblem, context: FormContext) -> LinearForm:
         finish=data.finish,
         context={"mu": data.viscosity, "velocity_space": 0},
         outputs=NAMES,
+        hole_value=0.0,
     )

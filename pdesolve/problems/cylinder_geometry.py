@@ -90,6 +90,10 @@ class CylinderChannel:
         inside = (points[0] - x) ** 2 + (points[1] - y) ** 2 < self.radius**2
         return np.asarray(inside, dtype=np.bool_)
 
+    def indicator(self, points: FloatArray) -> FloatArray:
+        """1 in the disk and 0 elsewhere, at points ``(2, ...)``."""
+        return np.asarray(self.contains(points), dtype=np.float64)
+
 
 def cylinder_channel_mesh(
     size: float, channel: CylinderChannel | None = None, *, body_size: float | None = None

@@ -24,8 +24,9 @@ Stress = Literal["auto", "laplacian", "symmetric"]
 class Inflow(Dirichlet):
     """A velocity that points straight into the domain: u = −speed · profile(s) · n.
 
-    s runs from 0 to 1 across the side, whatever its place and size, so that one condition
-    serves every mesh. The side must be straight (2D).
+    s runs from 0 to 1 across the side, in the direction of growing y (or x, whichever
+    changes more), whatever the side's place and size, so that one condition serves every
+    mesh. The side must be straight (2D).
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pdesolve.problems.channel import ChannelFamily
 from pdesolve.problems.flow import FlowProblem
 
 
@@ -38,3 +39,8 @@ class StokesProblem(FlowProblem):
         from pdesolve.problems._firedrake_stokes import stokes_form
 
         return stokes_form(self, context)
+
+
+def stokes_channel(**options: Any) -> ChannelFamily:
+    """Stokes flow through a channel past a disk, with a random inflow profile."""
+    return ChannelFamily(inertia=False, **options)
