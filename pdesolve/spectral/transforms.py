@@ -197,9 +197,10 @@ class Transforms:
             the factors and of the product, so what is left is exact.
         """
         degree = len(factors)
-        values = self.inverse(self.dealias(factors[0], degree))
+        first = values = self.inverse(self.dealias(factors[0], degree))
         for factor in factors[1:]:
-            values = values * self.inverse(self.dealias(factor, degree))
+            same = factor is factors[0]
+            values = values * (first if same else self.inverse(self.dealias(factor, degree)))
         return self.dealias(self.forward(values), degree)
 
     def per_problem(self, value: Any) -> Array:

@@ -1,0 +1,215 @@
+"""Many periodic problems at once, on NumPy or torch, with gradients in torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from meshes.errors import InputError
+from meshes.structured import StructuredGrid
+from operators.failures import TimeStepFailure
+from pdesolve.problems.evolution import EvolutionProblem
+from pdesolve.spectral.evolution import Array, SpectralEvolution, stack
+from pdesolve.spectral.integrator import FourierIntegrator
+from pdesolve.stepping import checked_step, checked_times
+
+
+@dataclass(frozen=True, eq=False)
+class BatchTrajectories:
+    """Trajectories of a batch.
+
+    Parameters
+    ----------
+    times
+        Output times.
+    values
+        ``(batch, time, channel, *shape)``, in the array library that was asked for.
+    names
+        Names of the channels.
+    history
+        Diagnostics by name, ``(batch, time)``.
+    grid
+        Where the values sit.
+    step_size
+        The last step's size.
+    """
+
+    times: tuple[float, ...]
+    values: Array
+    names: tuple[str, ...]
+    history: Mapping[str, Array]
+    grid: StructuredGrid
+    step_size: float
+
+    @property
+    def finite(self) -> npt.NDArray[np.bool_]:
+        """Whether each trajectory is finite throughout, a NumPy array ``(batch,)``."""
+        values = self.values
+        host = values if isinstance(values, np.ndarray) else values.detach().cpu().numpy()
+        found: npt.NDArray[np.bool_] = np.isfinite(host).reshape(len(host), -1).all(axis=1)
+        return found
+
+
+def evolve_batch(
+    problems: Sequence[EvolutionProblem],
+    grid: StructuredGrid | int | tuple[int, ...],
+    times: Sequence[float] | None = None,
+    *,
+    dt: float | None = None,
+    method: str | None = None,
+    xp: Any = "numpy",
+    device: Any = None,
+    dtype: str = "float64",
+    workers: int = 1,
+    check: bool = True,
+) -> BatchTrajectories:
+    """Solve problems of one family together with the backend ``spectral``.
+
+    Parameters
+    ----------
+    problems
+        Problems that differ in initial states and parameters only.
+    grid
+        Grid that wraps on every axis, or cells an axis.
+    times
+        Output times, the initial time first; those of the first problem when left out.
+    dt
+        Step size of all; it must divide the times between outputs. Left out, the smallest
+        of the problems' defaults.
+    method
+        ``"etdrk4"`` (the default) or ``"etdrk2"``.
+    xp
+        Array library: ``"numpy"``, or the module ``torch``.
+    device, dtype
+        Of the arrays, such as ``"cuda"`` and ``"float32"``. Coefficients of the method are
+        computed in float64 whatever the type.
+    workers
+        Threads of NumPy's transforms.
+    check
+        Whether a trajectory that is not finite is an error. Otherwise see
+        :attr:`BatchTrajectories.finite`.
+
+    Raises
+    ------
+    InputError
+        If the problems do not make a batch.
+    TimeStepFailure
+        If trajectories blow up; the message names them, and ``solution`` holds all.
+
+    Examples
+    --------
+    >>> from pdesolve import get_family, sample_generator
+    >>> family = get_family("kuramoto_sivashinsky")
+    >>> problems = [family.problem(family.sample(sample_generator(0, "a", i))) for i in range(3)]
+    >>> evolve_batch(problems, 64, (0.0, 0.5, 1.0)).values.shape
+    (3, 3, 1, 64)
+    """
+    if not problems:
+        raise InputError("a batch needs at least one problem")
+    where = grid if isinstance(grid, StructuredGrid) else problems[0].grid(grid)
+    evolution = stack([problem.spectral_evolution(where) for problem in problems])
+    instants = checked_times(problems[0].times if times is None else times)
+    integrator = FourierIntegrator(
+        evolution, xp=xp, dtype=dtype, device=device, workers=workers, method=method
+    )
+    states, size = _states(integrator, integrator.initial(), instants, checked_step(dt))
+    library = integrator.transforms.xp
+    rows = [integrator.quantities(state) for state in states]
+    found = BatchTrajectories(
+        instants,
+        library.stack([integrator.report(state) for state in states], axis=1),
+        evolution.reported_names,
+        {name: library.stack([row[name] for row in rows], axis=-1) for name in rows[0]},
+        where,
+        size,
+    )
+    if check and not found.finite.all():
+        bad = np.flatnonzero(~found.finite)
+        first = np.asarray([bool(np.isfinite(_host(state)[bad[0]]).all()) for state in states])
+        raise TimeStepFailure(
+            f"{bad.size} of {len(problems)} trajectories are not finite with dt = {size:.3g} "
+            f"(numbers {', '.join(map(str, bad[:10]))}{', ...' if bad.size > 10 else ''}; the "
+            f"first between t = {instants[int(first.argmin()) - 1]:g} and "
+            f"{instants[int(first.argmin())]:g}). Take a smaller dt or a finer grid, or "
+            "check=False and leave them out",
+            solution=found,
+        )
+    return found
+
+
+def rollout(
+    evolution: SpectralEvolution,
+    times: Sequence[float],
+    *,
+    dt: float | None = None,
+    method: str | None = None,
+    initial: Array | None = None,
+    parameters: Mapping[str, Array] | None = None,
+    xp: Any = None,
+    device: Any = None,
+    dtype: str = "float64",
+) -> Array:
+    """States at the given times as one array; torch differentiates through it.
+
+    Parameters
+    ----------
+    evolution
+        The equations, such as ``problem.spectral_evolution(grid)``, single or a batch.
+    times
+        Times of the states, the initial time first.
+    dt, method
+        As for :func:`evolve_batch`.
+    initial
+        Replaces the initial state, real ``(*batch, channel, *shape)``.
+    parameters
+        Replace parameters by name. Tensors that require gradients get them.
+    xp, device, dtype
+        As for :func:`evolve_batch`.
+
+    Returns
+    -------
+    array
+        ``(*batch, time, channel, *shape)``.
+
+    Notes
+    -----
+    Reverse mode keeps every stage of every step: memory grows with the number of steps.
+
+    Examples
+    --------
+    >>> from pdesolve import get_family, sample_generator
+    >>> family = get_family("burgers1d")
+    >>> problem = family.problem(family.sample(sample_generator(0, "a", 0)))
+    >>> evolution = problem.spectral_evolution(problem.grid(64))
+    >>> rollout(evolution, (0.0, 0.1), parameters={"viscosity": 0.05}).shape
+    (2, 1, 64)
+    """
+    integrator = FourierIntegrator(
+        evolution, xp=xp, dtype=dtype, device=device, method=method, parameters=parameters
+    )
+    state = integrator.initial(initial)
+    states, _ = _states(integrator, state, checked_times(times), checked_step(dt))
+    axis = -2 - evolution.grid.dimension
+    return integrator.transforms.xp.stack([integrator.report(item) for item in states], axis=axis)
+
+
+def _states(
+    integrator: FourierIntegrator, state: Array, times: tuple[float, ...], dt: float | None
+) -> tuple[list[Array], float]:
+    """The coefficients at the times, and the last step's size."""
+    states, size = [state], float("nan")
+    for start, stop in pairwise(times):
+        count, size = integrator.plan(start, stop, dt)
+        for number in range(count):
+            state = integrator.step(state, start + number * size, size)
+        states.append(state)
+    return states, size
+
+
+def _host(state: Array) -> Any:
+    return state if isinstance(state, np.ndarray) else state.detach().cpu().numpy()
