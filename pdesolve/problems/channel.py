@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
-import numpy as np
-
 from meshes.errors import InputError
 from meshes.structured import FloatArray
 from operators.parameters import ParameterSpace, ScalarParameter
@@ -120,7 +118,7 @@ class ChannelFamily(ProblemFamily):
     @property
     def has_own_mesh(self) -> bool:  # type: ignore[override]
         """Whether the sides have the names of the family's own mesh."""
-        return SIDES == tuple(",".join(names_of(getattr(self, option), option)) for option in SIDES)
+        return tuple(",".join(names_of(getattr(self, option), option)) for option in SIDES) == SIDES
 
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
