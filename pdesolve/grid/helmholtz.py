@@ -77,15 +77,15 @@ def helmholtz_system(
         coefficients[:, part, part] = own
         for side in sides:
             row, data = _next_to(block, side)
-            right[(part, *row)] += data / block.grid.spacing[side.axis] ** 2
+            right[part][row] += data / block.grid.spacing[side.axis] ** 2
     for axis, row in absorbing:
         h = block.grid.spacing[axis]
         c = 0.5 * wavenumber[row] * h
         real, imaginary = (1 - c**2) / (1 + c**2), 2 * c / (1 + c**2)
         for part in range(2):
-            coefficients[(0, part, part, *row)] += (1.0 - real) / h**2
-        coefficients[(0, 0, 1, *row)] += imaginary / h**2
-        coefficients[(0, 1, 0, *row)] += imaginary / h**2
+            coefficients[0, part, part][row] += (1.0 - real) / h**2
+        coefficients[0, 0, 1][row] += imaginary / h**2
+        coefficients[0, 1, 0][row] += imaginary / h**2
     couplings = tuple((s, c, c) for s in range(len(offsets)) for c in range(size))
     shifted = None
     if size == 2:
