@@ -235,6 +235,35 @@ class RandomFieldSample:
     field: GaussianRandomField
     coefficients: FloatArray
 
+    def inverse_laplacian(self) -> RandomFieldSample:
+        """The u of mean zero (Dirichlet: zero on the sides) with −Δu = g.
+
+        u has the field's boundary condition, and the same modes.
+
+        Raises
+        ------
+        InputError
+            If g has a constant part and constants are in the null space.
+
+        Examples
+        --------
+        >>> field = GaussianRandomField(1, alpha=2.0, boundary="dirichlet", num_modes=4)
+        >>> draw = field.sample(np.random.default_rng(0))
+        >>> solved = draw.inverse_laplacian().coefficients
+        >>> np.allclose(solved * (np.pi * np.arange(1, 5)) ** 2, draw.coefficients)
+        True
+        """
+        field = self.field
+        total = np.zeros(())
+        for low, high in zip(field.lower, field.upper, strict=True):
+            total = np.add.outer(total, _eigenvalues(field.boundary, field.modes, high - low))
+        constant = (0,) * field.dimension
+        if field.boundary != "dirichlet":
+            if self.coefficients[constant] != 0:
+                raise InputError("-Δu = g has a solution for g of mean zero only; use zero_mean")
+            total[constant] = np.inf
+        return RandomFieldSample(field, self.coefficients / total)
+
     def on(self, grid: StructuredGrid) -> FloatArray:
         """Values at the grid's points, shape ``grid.shape``.
 

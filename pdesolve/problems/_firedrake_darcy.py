@@ -49,8 +49,8 @@ def darcy_form(problem: DarcyProblem, context: FormContext) -> LinearForm:
 
     With an element ``"CG"`` or ``"Q"``: find u with u = g on the Dirichlet sides and
     ∫ a ∇u·∇v + ∫_Robin r u v = ∫ f v + ∫_Neumann flux v + ∫_Robin s v. With ``"RT"`` or
-    ``"RTCF"``: find the flux σ = −a ∇u and u with ∫ a⁻¹σ·τ − ∫ u ∇·τ = −∫_Dirichlet g τ·n, ∫ v ∇·σ = ∫ f v, and
-    σ·n = −flux on the Neumann sides; a Robin side, u = (σ·n + s)/r, adds
+    ``"RTCF"``: find the flux σ = −a ∇u and u with ∫ a⁻¹σ·τ − ∫ u ∇·τ = −∫_Dirichlet g τ·n,
+    ∫ v ∇·σ = ∫ f v, and σ·n = −flux on the Neumann sides; a Robin side, u = (σ·n + s)/r, adds
     ∫ (σ·n)(τ·n)/r on the left and −∫ s/r τ·n on the right.
     """
     size = context.dimension
