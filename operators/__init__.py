@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from operators.matrix import DiagonalOperator as DiagonalOperator
     from operators.matrix import MatrixOperator as MatrixOperator
     from operators.matrix import identity as identity
+    from operators.parameters import FieldParameter as FieldParameter
+    from operators.parameters import LogNormalField as LogNormalField
+    from operators.parameters import ParameterSpace as ParameterSpace
+    from operators.parameters import ScalarParameter as ScalarParameter
+    from operators.parameters import ThresholdedField as ThresholdedField
     from operators.random_fields import GaussianRandomField as GaussianRandomField
     from operators.random_fields import RandomFieldSample as RandomFieldSample
     from operators.result import SolveResult as SolveResult
@@ -40,6 +45,11 @@ _HOME = {
     "MatrixOperator": "operators.matrix",
     "PDESolveError": "operators.failures",
     "RandomFieldSample": "operators.random_fields",
+    "FieldParameter": "operators.parameters",
+    "LogNormalField": "operators.parameters",
+    "ParameterSpace": "operators.parameters",
+    "ScalarParameter": "operators.parameters",
+    "ThresholdedField": "operators.parameters",
     "SolveFailure": "operators.failures",
     "SolveResult": "operators.result",
     "Space": "operators.linear",

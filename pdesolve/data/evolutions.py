@@ -158,7 +158,7 @@ def record(
 ) -> SampleRecord:
     """What goes into the file for one trajectory, solved or failed."""
     if values is None:
-        channels = len(type(task.problem).unknowns)
+        channels = len(task.problem.unknowns)
         outputs = np.full((channels, len(strategy.times), *strategy.grid.shape), np.nan)
     else:
         outputs = np.moveaxis(values, 1, 0)
