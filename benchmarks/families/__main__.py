@@ -16,11 +16,13 @@ import sys
 from pathlib import Path
 
 from benchmarks.families.study import order_table, solver_table
+from pdesolve import EvolutionProblem, sample_generator
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results" / "families"
 FIGURES = HERE.parents[1] / "docs" / "figures" / "families"
 PARTS = ("orders", "solvers", "figures")
+PAGES = {"darcy": "../darcy.md"}  # where the page is not named after the module
 
 
 def topics() -> list[str]:
@@ -48,12 +50,33 @@ def run(topic: str, parts: tuple[str, ...], *, small: bool) -> None:
             subprocess.run([*command, "--plot", str(FIGURES / f"{name}.png")], check=True)
 
 
+def write_list() -> None:
+    """The table of all families, for the documentation."""
+    from pdesolve.problems.registry import FAMILIES, get_family
+
+    lines = ["| family | dimension | backends | in time | page |", "|---|---|---|---|---|"]
+    for name, place in sorted(FAMILIES.items()):
+        family = get_family(name)
+        problem = family.problem(family.sample(sample_generator(0, "test", 0)))
+        in_time = "yes" if isinstance(problem, EvolutionProblem) else ""
+        module = place.partition(":")[0].rpartition(".")[2]
+        page = PAGES.get(module, f"{module}.md")
+        lines.append(
+            f"| `{name}` | {family.dimension} | {', '.join(family.backends)} | {in_time} "
+            f"| [{module.replace('_', ' ')}]({page}) |"
+        )
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / "list.md").write_text("\n".join(lines) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("topics", nargs="*", metavar="TOPIC", help=", ".join(topics()))
     parser.add_argument("--only", choices=PARTS, action="append")
     parser.add_argument("--small", action="store_true", help="the sizes that the tests use")
     options = parser.parse_args()
+    if not options.topics:
+        write_list()
     for topic in options.topics or topics():
         if topic not in topics():
             parser.error(f"there is no topic '{topic}'; known: {', '.join(topics())}")
