@@ -93,10 +93,11 @@ class FemStepper:
             )
         self.form = form
         self.method = check_method(settings.method or form.method)
-        residual = form.residual
         if self.method == "bdf2-linear":
-            residual = form.linearised(firedrake.Function(form.space))
-        self.linear, constant = form.kind(residual)
+            extrapolated = firedrake.Function(form.space)
+            self.linear, constant = form.kind(form.linearised(extrapolated), (extrapolated,))
+        else:
+            self.linear, constant = form.kind(form.residual)
         named_options, own = split_named(settings.solver_parameters or None)
         given = flatten(own)
         span = settings.times[-1] - settings.times[0]
@@ -167,49 +168,60 @@ class FemStepper:
         """
         count = self._plan(until)
         start = clock.perf_counter()
-        total = self._since + count
-        for _ in range(count):
+        for left in reversed(range(count)):
             self._step()
             self._since += 1
-            last = self._since == total
-            self._time = until if last else self._anchor + self._since * self._size
+            self._time = self._counted_time if left else until
             self.form.time.assign(self._time)
-            if last:
-                self._anchor, self._since = self._time, 0
             self._seconds["steps"] += clock.perf_counter() - start
             self._report_unused()
             on_step(StepInfo(self._time, self._num_steps, self._size, self.settings.times[-1]))
             start = clock.perf_counter()
 
+    @property
+    def _counted_time(self) -> float:
+        """The time as it follows from the number of steps, the same with and without restarts."""
+        return self._anchor + self._since * self._size
+
     def _plan(self, until: float) -> int:
         """Fix the step size up to a time; gives the number of steps."""
-        if self._since > 0:  # in the middle, after a restart
+        if self._since > 0:
             number = (until - self._anchor) / self._size - self._since
-            if number > 0.5 and abs(number - round(number)) <= _SLACK:
+            wanted = self.settings.dt is None or math.isclose(
+                self.settings.dt, self._size, rel_tol=1e-12
+            )
+            inside = self.settings.dt is not None or not self._at_output
+            if wanted and inside and number > 0.5 and abs(number - round(number)) <= _SLACK:
                 return round(number)
             self._anchor, self._since = self._time, 0
         if self.settings.dt is not None:
-            count = steps_between(self._time, until, self.settings.dt)
-            self._size = (until - self._time) / count
-            return count
-        wanted = self.form.step_size
-        if callable(wanted):
-            wanted = wanted(self.form.mesh)
-        if wanted is None:
-            wanted = (self.settings.times[-1] - self.settings.times[0]) / 100
-        count = max(1, math.ceil((until - self._time) / float(wanted) - _SLACK))
+            self._size = self.settings.dt
+            return steps_between(self._time, until, self.settings.dt)
+        wanted_size = self.form.step_size
+        if callable(wanted_size):
+            wanted_size = wanted_size(self.form.mesh)
+        if wanted_size is None:
+            wanted_size = (self.settings.times[-1] - self.settings.times[0]) / 100
+        count = max(1, math.ceil((until - self._time) / float(wanted_size) - _SLACK))
         self._size = (until - self._time) / count
         return count
+
+    @property
+    def _at_output(self) -> bool:
+        return any(
+            math.isclose(self._time, time, rel_tol=1e-12, abs_tol=1e-14 * abs(self._size))
+            for time in self.settings.times
+        )
 
     def _step(self) -> None:
         form = self.form
         self._before.assign(form.state)
         for function in form.time_functions:
-            function.prepare(self._time, self._size, (*self._method.nodes, 1.0))
+            function.prepare(self._counted_time, self._size, (*self._method.nodes, 1.0))
         self._options.insert()
         failure = ""
         try:
-            self._method.step(self._time, self._size)
+            self._method.step(self._counted_time, self._size)
         except firedrake.ConvergenceError:
             failure = "DIVERGED_SOLVER"
         except PETSc.Error as error:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from meshes.errors import InputError
-from pdesolve.fem._firedrake import firedrake, load_irksome, ufl
+from operators.spatial import as_spatial_function
+from pdesolve.fem._firedrake import firedrake, load_irksome, raise_together, ufl
+from pdesolve.fem._firedrake_data import evaluate_array, node_coordinates, require_finite
 
 
 class TimeFunction:
@@ -217,11 +219,19 @@ class EvolutionForm:
             )
         return self.extrapolated(extrapolated)
 
-    def kind(self, residual: Any) -> tuple[bool, bool]:
-        """Whether a residual is linear in the state, and whether its operator is constant."""
+    def kind(self, residual: Any, varying: tuple[Any, ...] = ()) -> tuple[bool, bool]:
+        """Whether a residual is linear in the state, and whether its operator is constant.
+
+        Parameters
+        ----------
+        residual
+            A UFL form.
+        varying
+            Functions in it that change from step to step, other than the state.
+        """
         rate = firedrake.Function(self.space)
         form = self.at(residual, self.state, rate, self.time)
-        changing = {self.time, *(c for f in self.time_functions for c in f.coefficients)}
+        changing = {self.time, *varying, *(c for f in self.time_functions for c in f.coefficients)}
         linear = constant = True
         for variable in (self.state, rate):
             jacobian = ufl.algorithms.expand_derivatives(firedrake.derivative(form, variable))
@@ -232,3 +242,50 @@ class EvolutionForm:
             linear = linear and not parts & {self.state, rate}
             constant = constant and not (parts | constants) & changing
         return linear, linear and constant
+
+
+def initial_state(function: Any, value: object, name: str) -> None:
+    """Set a function's values at all nodes (collective).
+
+    Parameters
+    ----------
+    function
+        A Firedrake function of scalars or vectors with point values, or such a part of a
+        mixed one (``state.subfunctions[i]``).
+    value
+        A number, a function of points, a draw, a Field, or a UFL expression; of a vector a
+        function that gives ``(dimension, n)``.
+    name
+        For messages.
+
+    Raises
+    ------
+    InputError
+        On every process, if the value cannot be used or is not finite on any.
+
+    Examples
+    --------
+    >>> mesh = firedrake.UnitIntervalMesh(2)
+    >>> u = firedrake.Function(firedrake.FunctionSpace(mesh, "CG", 1))
+    >>> initial_state(u, lambda x: x[0] ** 2, "u")
+    >>> u.dat.data_ro.tolist()
+    [0.0, 0.25, 1.0]
+    """
+    if isinstance(value, ufl.core.expr.Expr):
+        function.interpolate(value)
+        return
+    space = function.function_space()
+    shape = tuple(space.value_shape)
+    points = node_coordinates(space)
+    values = np.zeros((len(points), *shape))
+    error: Exception | None = None
+    try:
+        if shape:
+            values = evaluate_array(value, points, shape)
+        else:
+            values = np.asarray(as_spatial_function(value).evaluate(points), dtype=np.float64)
+        require_finite(values, points, name)
+    except Exception as problem:  # the other processes must learn of it, whatever it is
+        error = problem
+    raise_together(space.mesh().comm, error)
+    function.dat.data_with_halos[...] = values

@@ -9,7 +9,7 @@ import numpy as np
 from meshes._firedrake import boundary_numbers, to_firedrake
 from pdesolve.fem._firedrake import Dt, communicator, firedrake, ufl
 from pdesolve.fem._firedrake_curved import curve_boundary
-from pdesolve.fem._firedrake_evolution_form import EvolutionForm
+from pdesolve.fem._firedrake_evolution_form import EvolutionForm, initial_state
 from pdesolve.fem._firedrake_forces import BodyForce, force_coefficients, value_at
 from pdesolve.fem._firedrake_forms import FormContext
 from pdesolve.fem._firedrake_meshes import NamedMesh
@@ -54,9 +54,11 @@ def cylinder_flow_form(problem: CylinderFlowProblem, context: FormContext) -> Ev
 
     def extrapolated(earlier: Any) -> Any:
         w, _ = ufl.split(earlier)
-        return linear + ufl.inner(ufl.dot(ufl.grad(u), w), v) * ufl.dx
+        return linear + (ufl.inner(ufl.dot(ufl.grad(u), w), v)) * ufl.dx
 
-    _set_initial(problem, context, state, data.conditions)
+    initial_state(state.subfunctions[0], problem.initial_velocity, "the initial velocity")
+    for condition in data.conditions:
+        condition.apply(state)
     return EvolutionForm(
         linear + ufl.inner(ufl.dot(ufl.grad(u), u), v) * ufl.dx,
         state,
@@ -69,18 +71,6 @@ def cylinder_flow_form(problem: CylinderFlowProblem, context: FormContext) -> Ev
         rate=rate,
         extrapolated=extrapolated,
     )
-
-
-def _set_initial(
-    problem: CylinderFlowProblem, context: FormContext, state: Any, conditions: Any
-) -> None:
-    velocity = state.subfunctions[0]
-    given = context.data(
-        problem.initial_velocity, name="initial velocity", shape=(context.dimension,)
-    )
-    velocity.interpolate(given)
-    for condition in conditions:
-        condition.apply(state)
 
 
 def _quantities(
