@@ -138,13 +138,28 @@ class Convection:
             return diffusion + drift
         return diffusion * bernoulli(speed / diffusion)
 
-    def side_slope(self, diffusion: Values, outward: float, velocity: Values, h: float) -> Values:
-        """ε ∂u/∂n over h (u_side − u_i), where u_side is not given but ε ∂u/∂n is."""
-        if self.velocity is None or self.scheme != "exponential":
-            return diffusion
-        # towards an inflow the exponential is steep beyond reason: a straight line
-        ratio = np.maximum(velocity * (outward / h) / diffusion, 0.0)
-        return diffusion * bernoulli(-ratio)
+    def free_side(
+        self, diffusion: Values, outward: float, velocity: Values, h: float
+    ) -> tuple[Values, Values]:
+        """Where u is not given at a side but ε ∂u/∂n is, perhaps as a function of u.
+
+        Returns
+        -------
+        tuple
+            w/h, and q/h with ε ∂u/∂n = q (u_side − u_i); w = q − β but for ``"upwind"`` at
+            an outflow, where u_side is u_i in the convective part.
+        """
+        if self.velocity is None:
+            return diffusion, diffusion
+        speed = velocity * (outward / h)
+        if self.scheme == "upwind":
+            drift: Values = np.maximum(-speed, 0.0)
+            return diffusion + drift, diffusion
+        if self.scheme == "central":
+            return diffusion - speed, diffusion
+        # towards an inflow the exponential is steep beyond reason: a straight line there
+        slope = diffusion * bernoulli(-np.maximum(speed / diffusion, 0.0))
+        return slope - speed, slope
 
 
 def bernoulli(p: Values) -> Values:

@@ -216,13 +216,13 @@ def _end_faces(
     condition = conditions[side]
     given = side_values(condition.function, block, axis, end)
     half = 2.0 / h**2 * inside
-    weight = convection.weight(half, outward, velocity, h, at_side=True)
     if isinstance(condition, Dirichlet):
+        weight = convection.weight(half, outward, velocity, h, at_side=True)
         rows.values[0][window] += weight
         rows.right[window] += weight * given
         return
     # a ∂u/∂n = slope · h (u_side − u_i) = value − transfer · u_side, solved for u_side
-    slope = convection.side_slope(half, outward, velocity, h)
+    weight, slope = convection.free_side(half, outward, velocity, h)
     transfer = _transfer(condition, block, axis, end) / h
     ratio = weight / (transfer + slope)
     rows.values[0][window] += ratio * transfer
