@@ -47,7 +47,8 @@ class SpectralEvolution:
         gradients. To make batches, give one function for all problems of a kind, with
         what differs in `parameters`.
     parameters
-        Numbers and arrays that L and N need, each with the batch axes in front. The
+        Numbers and arrays that L and N need, each with the batch axes in front, or
+        without them where one value serves all problems. The
         helper's ``per_problem`` shapes numbers to broadcast over û.
     output
         Maps û to the coefficients of what is reported, where that is something else
@@ -158,12 +159,17 @@ def stack(evolutions: Sequence[SpectralEvolution]) -> SpectralEvolution:
         first,
         initial=np.stack([np.asarray(item.initial) for item in evolutions]),
         linear=_stacked_symbols(evolutions),
-        parameters={
-            name: np.stack([np.asarray(item.parameters[name]) for item in evolutions])
-            for name in first.parameters
-        },
+        parameters={name: _stacked_values(name, evolutions) for name in first.parameters},
         step_size=min(item.step_size for item in evolutions),
     )
+
+
+def _stacked_values(name: str, evolutions: Sequence[SpectralEvolution]) -> Array:
+    """A parameter with batch axis; as it is where it is one for all."""
+    values = [np.asarray(item.parameters[name]) for item in evolutions]
+    if all(np.array_equal(values[0], other) for other in values[1:]):
+        return values[0]
+    return np.stack(values)
 
 
 def _stacked_symbols(evolutions: Sequence[SpectralEvolution]) -> Array:

@@ -77,6 +77,7 @@ class FourierIntegrator:
             None if evolution.nonlinear is None else self._nonlinear,
             self.transforms.xp,
             self.transforms.complex_type,
+            self._nonlinear_into if hasattr(evolution.nonlinear, "into") else None,
         )
         factor = evolution.time_factor
         self._clock = None if factor is None else TimeChange(factor)
@@ -96,6 +97,10 @@ class FourierIntegrator:
         if self.evolution.nonlinear is None:
             return self.transforms.xp.zeros_like(state)
         return self.evolution.nonlinear(self.transforms, time, state, self.parameters)
+
+    def _nonlinear_into(self, time: float, state: Array, out: Array) -> Array:
+        write = getattr(self.evolution.nonlinear, "into")  # noqa: B009
+        return write(self.transforms, time, state, self.parameters, out)
 
     def initial(self, values: Array | None = None) -> Array:
         """û of the initial state, or of the values given, ``(*batch, channel, *modes)``."""

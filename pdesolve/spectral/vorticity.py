@@ -14,6 +14,7 @@ from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
 from operators.fourier import derivative_symbols, wavenumbers
 from pdesolve.spectral.evolution import Array, SpectralEvolution
+from pdesolve.spectral.pruned_advection import PrunedAdvection
 from pdesolve.spectral.transforms import Transforms
 
 if TYPE_CHECKING:
@@ -33,11 +34,14 @@ class FlowSymbols:
         (u, v) from ω, aliasing modes left out; shape ``(2, *modes)``.
     shear, strain
         −∂_xx + ∂_yy on u v and −∂_xy on v² − u², aliasing modes left out; ``modes``.
+    pruned
+        The same for NumPy arrays on one thread, about twice as fast.
     """
 
     velocity: Array
     shear: Array
     strain: Array
+    pruned: PrunedAdvection | None = None
 
     @classmethod
     def of(cls, transforms: Transforms) -> FlowSymbols:
@@ -51,11 +55,14 @@ class FlowSymbols:
         complexly = transforms.asarray(np.zeros(1, dtype=np.complex128))
         kept = transforms.kept() + complexly  # complex, as products of one type are faster
         velocity = np.stack([along_y * inverse, -along_x * inverse])
-        return cls(
+        found = (
             transforms.asarray(velocity) * kept,
             transforms.asarray(-(along_x**2) + along_y**2) * kept,
             transforms.asarray(-along_x * along_y) * kept,
         )
+        if isinstance(kept, np.ndarray) and transforms.workers == 1:
+            return cls(*found, PrunedAdvection(*found, transforms.grid.shape))
+        return cls(*found)
 
 
 @dataclass(frozen=True)
@@ -87,14 +94,32 @@ class Advection:
         self, transforms: Transforms, time: float, w_hat: Array, parameters: Mapping[str, Array]
     ) -> Array:
         """N, shape ``(*batch, 1, *modes)``."""
-        del time
         symbols = self.symbols(transforms)
+        if symbols.pruned is not None:
+            return self.into(transforms, time, w_hat, parameters, np.empty_like(w_hat))
+        forcing = parameters.get("forcing")
         velocity = transforms.inverse(symbols.velocity * w_hat)
         u, v = velocity[..., 0:1, :, :], velocity[..., 1:2, :, :]
         tendency = symbols.shear * transforms.forward(u * v)
         tendency = tendency + symbols.strain * transforms.forward((v - u) * (v + u))
-        forcing = parameters.get("forcing")
         return tendency if forcing is None else tendency + forcing
+
+    def into(
+        self,
+        transforms: Transforms,
+        time: float,
+        w_hat: Array,
+        parameters: Mapping[str, Array],
+        out: Array,
+    ) -> Array:
+        """N, written to `out` where arrays are NumPy's."""
+        pruned = self.symbols(transforms).pruned
+        if pruned is None:
+            return self(transforms, time, w_hat, parameters)
+        pruned(w_hat, out)
+        if "forcing" in parameters:
+            out += parameters["forcing"]
+        return out
 
 
 def kinetic_energy(transforms: Transforms, w_hat: Array, parameters: Mapping[str, Array]) -> Array:
