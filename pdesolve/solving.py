@@ -19,6 +19,7 @@ from operators.failures import SolveFailure
 from pdesolve.problems.base import Problem
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.solution import Solution
+from pdesolve.tolerances import with_tolerance
 
 Backend = Literal["auto", "grid", "fem", "spectral"]
 
@@ -36,6 +37,7 @@ def solve(
     check: bool = True,
     element: str = "CG",
     degree: int = 1,
+    rtol: float | None = None,
     unused_options: Literal["warn", "error"] = "warn",
 ) -> Solution:
     """Solve a problem with PETSc (``grid``), Firedrake (``fem``) or Fourier modes (``spectral``).
@@ -72,6 +74,9 @@ def solve(
     element, degree
         Finite element of the backend ``fem``: ``"CG"`` (continuous Lagrange) or ``"RT"``
         (mixed Raviart–Thomas with discontinuous pressure).
+    rtol
+        Relative tolerance on the residual: ``ksp_rtol`` of linear problems, ``snes_rtol``
+        of nonlinear ones.
     unused_options
         Whether options that PETSc did not read are a warning or an error.
 
@@ -116,6 +121,10 @@ def solve(
         x0 = importlib.import_module("neural.accelerate").initial_guess(
             accelerate, problem, _guess_grid(problem, mesh)
         )
+    if chosen != "fem":
+        name = "snes_rtol" if problem.is_nonlinear_on_grids and chosen == "grid" else "ksp_rtol"
+        if rtol is not None:
+            solver_parameters = with_tolerance(solver_parameters, rtol, name)
     if chosen == "grid" and problem.is_nonlinear_on_grids:
         require("petsc4py.PETSc", extra="petsc")
         nonlinear = importlib.import_module("pdesolve.grid._petsc_nonlinear")
@@ -169,6 +178,7 @@ def solve(
         check=check,
         element=element,
         degree=degree,
+        rtol=rtol,
         unused_options=unused_options,
     )
     return solution

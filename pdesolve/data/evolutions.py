@@ -13,8 +13,7 @@ from meshes.structured import FloatArray, StructuredGrid
 from operators.failures import TimeStepFailure
 from operators.result import EvolutionResult
 from pdesolve.data.error_estimate import SMALLEST
-from pdesolve.data.independent import UnusedOptions
-from pdesolve.data.samples import SampleRecord, SampleTask
+from pdesolve.data.samples import SampleRecord, SampleTask, UnusedOptions
 from pdesolve.data.schema import Status
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.trajectory import Trajectory

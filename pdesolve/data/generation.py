@@ -12,24 +12,25 @@ import numpy as np
 
 from meshes.errors import InputError, suggest
 from meshes.structured import StructuredGrid
+from pdesolve.data.any_backend import MeshStrategy
 from pdesolve.data.engine import Progress, default_shard_size, run
 from pdesolve.data.evolutions import EvolutionStrategy
-from pdesolve.data.independent import GridStrategy, MeshStrategy, UnusedOptions
+from pdesolve.data.independent import GridStrategy
 from pdesolve.data.ranks import OneRank, ranks_of
-from pdesolve.data.samples import Strategy
+from pdesolve.data.samples import Strategy, UnusedOptions
 from pdesolve.data.schema import DatasetInfo
 from pdesolve.data.settings import (
     GenerationSettings,
     checked_count,
     checked_dtype,
     checked_stream,
-    checked_tolerance,
     unique_names,
 )
 from pdesolve.data.shards import ShardFolder
 from pdesolve.problems.base import Problem
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.random_streams import sample_generator
+from pdesolve.tolerances import checked_tolerance
 
 
 def generate(
@@ -244,7 +245,7 @@ def _strategy(
             unused_options=unused_options,
         )
     rtol = 1e-8 if rtol is None else rtol
-    if backend == "grid":
+    if backend == "grid" and reference.has_stencil:
         if discretization:
             raise InputError(
                 f"discretization={dict(discretization)!r} is for the backend 'fem'; 'grid' uses "
@@ -258,8 +259,6 @@ def _strategy(
             estimate_error=estimate_error,
             unused_options=unused_options,
         )
-    if backend not in ("fem", "spectral"):
-        raise InputError(f"data generation has no backend '{backend}'")
     return MeshStrategy(
         grid,
         rtol,
@@ -268,6 +267,8 @@ def _strategy(
         discretization=discretization,
         estimate_error=estimate_error,
         unused_options=unused_options,
+        outputs=family.outputs,
+        own_mesh=family.has_own_mesh,
     )
 
 

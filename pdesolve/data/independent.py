@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
-from operators.failures import SolveFailure
 from operators.result import SolveResult
-from pdesolve.data.error_estimate import (
-    CoarseGridEstimator,
-    coarse_grid,
-    relative_error_estimate,
-)
-from pdesolve.data.samples import SampleRecord, SampleTask
+from pdesolve.data.error_estimate import CoarseGridEstimator
+from pdesolve.data.samples import SampleRecord, SampleTask, UnusedOptions
 from pdesolve.data.schema import DRIFT, Status
-from pdesolve.data.settings import checked_tolerance
 from pdesolve.problems.base import Problem
-
-UnusedOptions = Literal["warn", "error"]
+from pdesolve.tolerances import checked_tolerance, with_tolerance
 
 DIRECT_PARAMETERS: dict[str, Any] = {
     "ksp_type": "preonly",
@@ -30,29 +23,6 @@ DIRECT_PARAMETERS: dict[str, Any] = {
     "pc_factor_mat_solver_type": "mumps",
     "mat_mumps_icntl_24": 1,  # null pivots, for problems that fix u up to a constant
 }
-
-
-def merged_parameters(
-    rtol: float | None, solver_parameters: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Solver options with the tolerance among them.
-
-    Raises
-    ------
-    InputError
-        If both arguments give a tolerance and they differ.
-    """
-    parameters = dict(solver_parameters or {})
-    if rtol is None:
-        return parameters
-    tolerance = checked_tolerance(rtol)
-    given = parameters.get("ksp_rtol")
-    if given is not None and float(given) != tolerance:
-        raise InputError(
-            f"two tolerances: rtol={rtol!r} and ksp_rtol={given!r} in solver_parameters; give one"
-        )
-    parameters["ksp_rtol"] = tolerance
-    return parameters
 
 
 class GridStrategy:
@@ -101,7 +71,7 @@ class GridStrategy:
         self._primed = False
         self.rtol = checked_tolerance(rtol)
         self.unused_options = unused_options
-        self.parameters = merged_parameters(rtol, solver_parameters)
+        self.parameters = with_tolerance(solver_parameters, rtol, "ksp_rtol")
         self._comm = own_communicator()
         self._estimator = CoarseGridEstimator(grid, self._comm) if estimate_error else None
         self._solver = self._new_solver(self.parameters)
@@ -193,137 +163,3 @@ class GridStrategy:
         self._solver.destroy()
         if self._estimator is not None:
             self._estimator.close()
-
-
-class MeshStrategy:
-    """Any backend through :func:`pdesolve.solve`, sampled at the storage grid's points.
-
-    Parameters
-    ----------
-    grid
-        Storage grid; the mesh has as many cells along each axis.
-    rtol
-        Relative residual to reach.
-    solver_parameters
-        PETSc options.
-    backend
-        ``"fem"`` or ``"spectral"``.
-    discretization
-        More arguments of ``solve``, such as ``{"element": "CG", "degree": 2}``.
-    estimate_error
-        Whether to solve each problem once more with half the cells.
-    unused_options
-        Whether options that PETSc did not read are a warning or an error.
-    """
-
-    def __init__(
-        self,
-        grid: StructuredGrid,
-        rtol: float,
-        solver_parameters: Mapping[str, Any] | None = None,
-        *,
-        backend: Literal["fem", "spectral"] = "fem",
-        discretization: Mapping[str, Any] | None = None,
-        estimate_error: bool = True,
-        unused_options: UnusedOptions = "warn",
-    ) -> None:
-        from pdesolve._petsc_comm import own_communicator
-
-        self.grid = grid
-        self.rtol = checked_tolerance(rtol)
-        self.backend = backend
-        self.discretization = dict(discretization or {})
-        self.unused_options = unused_options
-        self.parameters = merged_parameters(rtol, solver_parameters)
-        self._coarse = coarse_grid(grid) if estimate_error else None
-        self._comm = own_communicator()
-        self._meshes: dict[tuple[int, ...], Any] = {}
-
-    def describe(self) -> Mapping[str, Any]:
-        """What decides the answers."""
-        return {
-            "name": "independent",
-            "backend": self.backend,
-            "discretization": self.discretization,
-            "tolerance": self.rtol,
-            "solver_parameters": self.parameters,
-            "given_parameters": self.parameters,
-            "error_estimate": (
-                {"method": "same problem on half the cells along each axis", "order": 1.0}
-                if self._coarse
-                else None
-            ),
-        }
-
-    def solve(self, tasks: Sequence[SampleTask]) -> Iterator[SampleRecord]:
-        """Solve in the order given."""
-        for task in tasks:
-            yield self._solve_one(task)
-
-    def _solve_one(self, task: SampleTask) -> SampleRecord:
-        inputs = task.problem.input_fields(self.grid).values
-        status, message = Status.SOLVED, ""
-        values, result = self._attempt(task, self.grid.shape, self.parameters)
-        if values is None:
-            message = result.describe() if result else "the solve failed"
-            status = Status.SOLVED_DIRECTLY
-            direct = {**DIRECT_PARAMETERS, "ksp_rtol": self.rtol}
-            values, result = self._attempt(task, self.grid.shape, direct)
-        estimate = float("nan")
-        if values is None:
-            status = Status.FAILED
-            values = np.full((1, *self.grid.shape), np.nan)
-        elif self._coarse is not None:
-            coarse, _ = self._attempt(task, self._coarse.shape, self.parameters)
-            if coarse is not None:
-                estimate = relative_error_estimate(values, coarse - values, 1.0)
-        return SampleRecord(
-            task.index,
-            inputs,
-            values,
-            status,
-            result.iterations if result else -1,
-            result.relative_residual if result else float("nan"),
-            self.rtol,
-            estimate,
-            message,
-            dict(result.seconds) if result else {},
-        )
-
-    def _attempt(
-        self, task: SampleTask, shape: tuple[int, ...], parameters: Mapping[str, Any]
-    ) -> tuple[FloatArray | None, SolveResult | None]:
-        from pdesolve.solving import solve
-
-        try:
-            solution = solve(
-                task.problem,
-                mesh=self._mesh(task, shape),
-                backend=self.backend,
-                solver_parameters=parameters,
-                comm=self._comm,
-                unused_options=self.unused_options,
-                **self.discretization,
-            )
-            values = solution.on(self.grid).values
-        except SolveFailure as failure:
-            return None, failure.result
-        result = solution.result
-        met = result.relative_residual <= DRIFT * self.rtol  # as in GridStrategy
-        return (values if met and np.isfinite(values).all() else None), result
-
-    def _mesh(self, task: SampleTask, shape: tuple[int, ...]) -> Any:
-        """What `solve` takes as its mesh; Firedrake's meshes are made once."""
-        if self.backend != "fem":
-            return shape
-        if shape not in self._meshes:
-            from pdesolve.fem import box_mesh
-
-            whole = str(self.discretization.get("element", "CG")) in ("Q", "RTCF")
-            grid = task.problem.grid(shape)
-            self._meshes[shape] = box_mesh(grid, self._comm, tensor_cells=whole)
-        return self._meshes[shape]
-
-    def close(self) -> None:
-        """Let the meshes go."""
-        self._meshes.clear()

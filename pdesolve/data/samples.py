@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from meshes.structured import FloatArray
 from pdesolve.data.schema import Status
+
+UnusedOptions = Literal["warn", "error"]
 
 
 @dataclass(frozen=True)

@@ -130,13 +130,6 @@ def checked_dtype(dtype: object) -> str:
     return str(dtype)
 
 
-def checked_tolerance(rtol: object) -> float:
-    """A relative tolerance between 0 and 1, or an error."""
-    if isinstance(rtol, bool) or not isinstance(rtol, numbers.Real) or not 0 < float(rtol) < 1:
-        raise InputError(f"rtol={rtol!r} must be a number between 0 and 1, such as 1e-8")
-    return float(rtol)
-
-
 def _flatten(values: object, prefix: str = "") -> dict[str, object]:
     if isinstance(values, Mapping):
         result: dict[str, object] = {}

@@ -24,6 +24,7 @@ from pdesolve.fem._firedrake_nonlinear import NonlinearFormSolver
 from pdesolve.fem._firedrake_state import FemState
 from pdesolve.problems.base import Problem
 from pdesolve.solution import Solution
+from pdesolve.tolerances import with_tolerance
 
 
 def solve_fem(
@@ -37,6 +38,7 @@ def solve_fem(
     check: bool = True,
     element: str = "CG",
     degree: int = 1,
+    rtol: float | None = None,
     unused_options: str = "warn",
 ) -> Solution:
     """Solve a problem that has a weak form; collective, see :func:`pdesolve.solve`.
@@ -63,6 +65,8 @@ def solve_fem(
         quadrilaterals or hexahedra).
     degree
         1 or more; ``"RT"`` of degree r has pressures of degree r − 1.
+    rtol
+        Relative tolerance on the residual.
     unused_options
         ``"warn"`` or ``"error"``.
 
@@ -84,6 +88,10 @@ def solve_fem(
     form = problem.weak_form(FormContext(named, element, int(degree)))
     failure: type[LinearSolveFailure | NonlinearSolveFailure]
     solver: LinearFormSolver | NonlinearFormSolver
+    name = "ksp_rtol" if isinstance(form, LinearForm) else "snes_rtol"
+    if isinstance(solver_parameters, str):
+        solver_parameters = {"preconditioner": solver_parameters}
+    solver_parameters = with_tolerance(solver_parameters, rtol, name)
     if isinstance(form, LinearForm):
         solver, failure = (
             LinearFormSolver(form, solver_parameters, options_prefix),
