@@ -53,8 +53,9 @@ class BlockSolver:
         The grid.
     solver_parameters
         PETSc options, nested or flat, that replace the defaults: those of the system,
-        else GMRES with a factorisation (MUMPS where it is there), 1e-8 relative to ‖b‖₂
-        in the true residual.
+        else GMRES with a factorisation (that of MUMPS where it is there, L D Lᵀ of
+        symmetric systems, which need not be definite), 1e-8 relative to ‖b‖₂ in the true
+        residual.
     options_prefix
         Prefix under which PETSc's command line reaches this solver.
     comm
@@ -88,7 +89,10 @@ class BlockSolver:
             error = problem_here
         raise_together(comm, error)
         system = self.system
-        defaults = {**DEFAULT_PARAMETERS, **(system.solver_parameters or {})}
+        defaults = {**DEFAULT_PARAMETERS}
+        if system.symmetric and PETSc.Sys.hasExternalPackage("mumps"):
+            defaults["pc_type"] = "cholesky"  # L D Lᵀ with pivots: half the work and memory
+        defaults.update(system.solver_parameters or {})
         self.options = SolverOptions(
             with_factorisation(defaults, solver_parameters), solver_parameters, options_prefix
         )

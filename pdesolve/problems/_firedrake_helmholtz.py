@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DIRECT: dict[str, Any] = {
     "ksp_type": "gmres",
     "ksp_pc_side": "right",
-    "pc_type": "lu",
+    "pc_type": "cholesky",  # L D Lᵀ with pivots: the form is symmetric, not definite
     "pc_factor_mat_solver_type": "mumps",
     "mat_mumps_icntl_14": 200,  # room for delayed pivots
 }

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def bratu_form(problem: BratuProblem, context: FormContext) -> NonlinearForm:
     """∫ ∇u·∇v − λ e^u v − f v = ∮ (flux) v."""
-    return _semilinear(problem, context, lambda u: -float(problem.strength) * ufl.exp(u))
+    strength = firedrake.Constant(problem.strength)  # a number would be compiled into kernels
+    return _semilinear(problem, context, lambda u: -strength * ufl.exp(u))
 
 
 def one_sided_form(problem: OneSidedReactionProblem, context: FormContext) -> NonlinearForm:
@@ -27,7 +28,7 @@ def one_sided_form(problem: OneSidedReactionProblem, context: FormContext) -> No
     The reaction and its one-sided derivative are integrated with the points of a rule of
     twice the element's degree; where the kink cuts an element that rule is not exact.
     """
-    rate = float(problem.rate)
+    rate = firedrake.Constant(problem.rate)
     return _semilinear(problem, context, lambda u: rate * ufl.conditional(ufl.gt(u, 0.0), u, 0.0))
 
 
@@ -67,7 +68,8 @@ def p_laplacian_form(problem: PLaplacianProblem, context: FormContext) -> Nonlin
     f = context.data(problem.source, name="source")
     context.conditions(problem.boundary_conditions, (Dirichlet,))
     exponent = firedrake.Constant(problem.exponent)
-    squares = ufl.inner(ufl.grad(u), ufl.grad(u)) + problem.regularisation**2
+    shift = firedrake.Constant(problem.regularisation**2)
+    squares = ufl.inner(ufl.grad(u), ufl.grad(u)) + shift
     dx = ufl.dx(degree=2 * context.degree + 2)
     flux = squares ** ((exponent - 2.0) / 2.0) * ufl.grad(u)
 
