@@ -51,7 +51,8 @@ class BatchTrajectories:
         """Whether each trajectory is finite throughout, a NumPy array ``(batch,)``."""
         values = self.values
         host = values if isinstance(values, np.ndarray) else values.detach().cpu().numpy()
-        found: npt.NDArray[np.bool_] = np.isfinite(host).reshape(len(host), -1).all(axis=1)
+        flat: npt.NDArray[np.float64] = host.reshape(len(host), -1)
+        found: npt.NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(flat), axis=1)
         return found
 
 
