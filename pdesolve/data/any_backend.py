@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from operators.failures import SolveFailure
 from operators.result import SolveResult
@@ -106,9 +107,7 @@ class MeshStrategy:
             status = Status.FAILED
             values = np.full((len(self.outputs), *self.grid.shape), np.nan)
         elif self._coarse is not None:
-            coarse, _ = self._attempt(task, self._coarse.shape, self.parameters)
-            if coarse is not None:
-                estimate = relative_error_estimate(values, coarse - values, 1.0)
+            estimate = self._estimate(task, values, self._coarse.shape)
         return SampleRecord(
             task.index,
             inputs,
@@ -121,6 +120,13 @@ class MeshStrategy:
             message,
             dict(result.seconds) if result else {},
         )
+
+    def _estimate(self, task: SampleTask, values: FloatArray, shape: tuple[int, ...]) -> float:
+        try:
+            coarse, _ = self._attempt(task, shape, self.parameters)
+        except InputError:  # such as too few points a wavelength
+            return NAN
+        return NAN if coarse is None else relative_error_estimate(values, coarse - values, 1.0)
 
     def _attempt(
         self, task: SampleTask, shape: tuple[int, ...], parameters: Mapping[str, Any]

@@ -134,7 +134,10 @@ class EvolutionStrategy:
     def _estimate(
         self, problem: EvolutionProblem, values: FloatArray, shape: tuple[int, ...]
     ) -> float:
-        coarse, _, _ = self._attempt(problem, shape)
+        try:
+            coarse, _, _ = self._attempt(problem, shape)
+        except InputError:  # such as a step that is too large or a grid that is too coarse
+            return NAN
         if coarse is None:
             return NAN
         size = float(np.linalg.norm(values[-1]))

@@ -27,6 +27,7 @@ from pdesolve.data.settings import (
     unique_names,
 )
 from pdesolve.data.shards import ShardFolder
+from pdesolve.data.spectral_batches import SpectralBatchStrategy
 from pdesolve.problems.base import Problem
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.random_streams import sample_generator
@@ -232,6 +233,16 @@ def _strategy(
     if backend not in family.backends:
         raise InputError(
             f"'{family.name}' has no backend '{backend}'. {suggest(backend, family.backends)}"
+        )
+    if isinstance(reference, EvolutionProblem) and backend == "spectral":
+        if solver_parameters or rtol is not None:
+            raise InputError(
+                "the backend 'spectral' takes fixed steps and no PETSc options; leave "
+                f"{'solver_parameters' if solver_parameters else 'rtol'} out, and give "
+                "discretization={'dt': ...} for smaller steps"
+            )
+        return SpectralBatchStrategy(
+            grid, reference, stepping=discretization, estimate_error=estimate_error
         )
     if isinstance(reference, EvolutionProblem):
         return EvolutionStrategy(

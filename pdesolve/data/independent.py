@@ -79,7 +79,8 @@ class GridStrategy:
     def _new_solver(self, parameters: Mapping[str, Any], prefix: str = "") -> Any:
         from pdesolve.grid._petsc_solver import GridSolver
 
-        return GridSolver(self.grid, parameters, prefix, self._comm)
+        defaults = self._reference.grid_solver_parameters
+        return GridSolver(self.grid, parameters, prefix, self._comm, defaults)
 
     def describe(self) -> Mapping[str, Any]:
         """What decides the answers."""

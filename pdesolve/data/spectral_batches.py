@@ -1,0 +1,178 @@
+"""Trajectories of periodic problems, many at a time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from meshes.errors import InputError
+from meshes.structured import FloatArray, StructuredGrid
+from operators.result import EvolutionResult
+from pdesolve.data.error_estimate import SMALLEST
+from pdesolve.data.evolutions import NAN, checked_stepping, record
+from pdesolve.data.samples import SampleRecord, SampleTask
+from pdesolve.problems.evolution import EvolutionProblem
+from pdesolve.spectral.batch import evolve_batch
+from pdesolve.spectral.state import FourierState
+from pdesolve.stepping import steps_between
+
+BATCH_BYTES = 4 * 2**20
+"""Size of the states of one batch; more leaves the processor's caches."""
+
+
+class SpectralBatchStrategy:
+    """Samples of one shard as batches of Fourier transforms.
+
+    Each sample's step size follows from its own problem: the problem's, brought down to
+    the next of a ladder of sizes, so that samples with equal steps make a batch. An
+    answer therefore does not depend on the other samples, up to the rounding of
+    transforms.
+
+    Parameters
+    ----------
+    grid
+        Storage and solution grid.
+    reference
+        A problem of the family, for what all have in common.
+    stepping
+        ``dt`` and ``method`` of :func:`pdesolve.evolve`.
+    estimate_error
+        Whether to solve each problem once more with half the points along each axis; the
+        estimate is the relative L2 difference at the last time.
+    """
+
+    def __init__(
+        self,
+        grid: StructuredGrid,
+        reference: EvolutionProblem,
+        *,
+        stepping: Mapping[str, Any] | None = None,
+        estimate_error: bool = True,
+    ) -> None:
+        self.grid = grid
+        self.times = reference.times
+        self.stepping = checked_stepping(stepping)
+        for name in self.stepping:
+            if name not in ("dt", "method"):
+                raise InputError(
+                    f"the backend 'spectral' takes no '{name}'; that is for the backend 'fem'"
+                )
+        self.interval = float(f"{self.times[1] - self.times[0]:.14g}")
+        for start, stop in zip(self.times[:-1], self.times[1:], strict=True):
+            if not math.isclose(stop - start, self.interval, rel_tol=1e-9):
+                raise InputError(
+                    "batches need equal times between outputs; generate with "
+                    "strategy=EvolutionStrategy for others"
+                )
+            if "dt" in self.stepping:
+                steps_between(start, stop, self.stepping["dt"])
+        sizes = tuple((size + 1) // 2 for size in grid.shape)
+        self._coarse = sizes if estimate_error and min(sizes) >= SMALLEST else None
+
+    def describe(self) -> Mapping[str, Any]:
+        """What decides the answers."""
+        return {
+            "name": "batch",
+            "backend": "spectral",
+            "discretization": self.stepping,
+            "tolerance": None,
+            "solver_parameters": {},
+            "given_parameters": {},
+            "error_estimate": (
+                {"method": "same problem on half the points along each axis, last time"}
+                if self._coarse
+                else None
+            ),
+        }
+
+    def solve(self, tasks: Sequence[SampleTask]) -> Iterator[SampleRecord]:
+        """Solve in batches of samples with one step size."""
+        groups: dict[int, list[SampleTask]] = {}
+        for task in tasks:
+            groups.setdefault(self._steps(task.problem), []).append(task)
+        for steps, group in sorted(groups.items()):
+            channels = len(group[0].problem.unknowns)
+            most = max(1, BATCH_BYTES // (8 * channels * self.grid.num_points))
+            for first in range(0, len(group), most):
+                yield from self._solve_batch(group[first : first + most], steps)
+
+    def _steps(self, problem: EvolutionProblem) -> int:
+        """Steps between two outputs."""
+        if "dt" in self.stepping:
+            return steps_between(0.0, self.interval, self.stepping["dt"])
+        limit = problem.spectral_evolution(self.grid).step_size
+        if not limit > 0:
+            raise InputError(f"'{problem.name}' gives no step size; give dt")
+        return on_ladder(self.interval / limit)
+
+    def _solve_batch(self, tasks: list[SampleTask], steps: int) -> Iterator[SampleRecord]:
+        start = time.perf_counter()
+        values, finite = self._evolve(tasks, self.grid, steps)
+        estimates = self._estimates(tasks, values, steps)
+        seconds = (time.perf_counter() - start) / len(tasks)
+        total = steps * (len(self.times) - 1)
+        for row, task in enumerate(tasks):
+            result = EvolutionResult(bool(finite[row]), "", self.times[-1], total)
+            yield record(
+                task,
+                task.problem.input_fields(self.grid).values,
+                values[row] if finite[row] else None,
+                result,
+                "" if finite[row] else "the solution is not finite",
+                self,
+                float(estimates[row]),
+                seconds,
+            )
+
+    def _evolve(
+        self, tasks: list[SampleTask], grid: StructuredGrid, steps: int
+    ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+        """Values ``(batch, time, channel, *shape)`` and which are finite."""
+        with np.errstate(over="ignore", invalid="ignore"):  # is looked at afterwards
+            found = evolve_batch(
+                [task.problem for task in tasks],
+                grid,
+                self.times,
+                dt=float(f"{self.interval / steps:.14g}"),
+                method=self.stepping.get("method"),
+                check=False,
+            )
+        return found.values, found.finite
+
+    def _estimates(self, tasks: list[SampleTask], values: FloatArray, steps: int) -> FloatArray:
+        if self._coarse is None:
+            return np.full(len(tasks), NAN)
+        grid = tasks[0].problem.grid(self._coarse)
+        try:
+            coarse, _ = self._evolve(tasks, grid, steps)
+        except InputError:  # the grid is too coarse
+            return np.full(len(tasks), NAN)
+        names = tasks[0].problem.unknowns
+        last = [FourierState(grid, row[-1], names).sample(self.grid).values for row in coarse]
+        shown = np.stack(last)
+        axes = tuple(range(1, values.ndim - 1))
+        size = np.sqrt(np.sum(values[:, -1] ** 2, axis=axes))
+        difference = np.sqrt(np.sum((shown - values[:, -1]) ** 2, axis=axes))
+        estimates: FloatArray = np.where(size > 0, difference / np.where(size > 0, size, 1), NAN)
+        return estimates
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+def on_ladder(count: float) -> int:
+    """The next number of a ladder with four rungs an octave.
+
+    Examples
+    --------
+    >>> [on_ladder(count) for count in (0.3, 1.0, 9.0, 100.0)]
+    [1, 1, 10, 108]
+    """
+    if count <= 1:
+        return 1
+    return math.ceil(2 ** (math.ceil(4 * math.log2(count) - 1e-9) / 4) - 1e-9)
