@@ -121,6 +121,7 @@ class GridStepper:
             self._ts.setSolution(self._vector)
             if self._ts.getTimeStep() > 0:  # -ts_dt
                 self._dt = float(self._ts.getTimeStep())
+            self.options.unused()  # notes what has been read so far
         finally:
             self.options.remove()
         self._fingerprint = self._initial_norms()
@@ -333,7 +334,8 @@ class GridStepper:
         rate = self._rates.whole(self._first_time, self._vector)
         self._rates.raise_errors()
         sums = np.array([np.sum(self.evolution.initial**2), np.sum(rate**2)])
-        return np.sqrt(self.comm.allreduce(sums))
+        norms: FloatArray = np.sqrt(self.comm.allreduce(sums))
+        return norms
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, gathered on the first process."""
@@ -390,7 +392,7 @@ _REASONS = {-1: "DIVERGED_NONLINEAR_SOLVE", -2: "DIVERGED_STEP_REJECTED"}
 def _name(reasons: Any, code: int) -> str:
     for name, value in vars(reasons).items():
         if value == code and name.startswith(("CONVERGED", "DIVERGED")):
-            return name
+            return str(name)
     return f"reason {code}"
 
 

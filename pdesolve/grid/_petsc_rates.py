@@ -108,7 +108,7 @@ class BlockRates:
         return np.full(expected, np.nan)
 
     def whole(self, time: float, vector: Any) -> FloatArray:
-        """u' on the block (collective)."""
+        """The whole rate on the block (collective)."""
         return self._evaluate(self._total, time, vector)
 
     def stable_step(self, time: float, vector: Any) -> float:

@@ -132,7 +132,7 @@ def step_coefficient(options: dict[str, str], spectrum: Spectrum) -> float:
         return 0.0
     low, high = samples[first - 1], samples[first]
     found = low + _bisect(lambda more: largest(along * (low + more)) <= _SLACK, high - low)
-    return found / 2.0 if spectrum == "real" else found
+    return float(found) / (2.0 if spectrum == "real" else 1.0)
 
 
 def _bisect(holds: Callable[[float], bool], most: float) -> float:

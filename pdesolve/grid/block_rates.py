@@ -73,7 +73,7 @@ def flow_sides(block: GridBlock, conditions: dict[str, Condition]) -> Sides:
 def face_states(
     block: GridBlock, values: FloatArray, axis: int, limiter: Limiter, sides: Sides
 ) -> tuple[FloatArray, FloatArray]:
-    """u on both sides of the faces across an axis, from limited linear reconstruction.
+    """States on both sides of the faces across an axis, by limited linear reconstruction.
 
     Parameters
     ----------

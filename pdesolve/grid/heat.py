@@ -24,10 +24,9 @@ DEFAULT_METHOD = {
     "ts_type": "arkimex",
     "ts_arkimex_type": "3",
     "ksp_type": "cg",
-    "ksp_rtol": 1e-8,
-    "pc_type": "gamg",
-    "mg_levels_ksp_max_it": 2,
-    "mg_levels_pc_type": "jacobi",
+    "ksp_rtol": 1e-10,
+    "pc_type": "bjacobi",
+    "sub_pc_type": "icc",
 }
 
 

@@ -59,7 +59,8 @@ def wave_on_block(problem: WaveProblem, block: GridBlock) -> GridEvolution:
         del time
         displacement, velocity = u[0][block.inner], u[1][block.inner]
         kinetic = 0.5 * velocity**2 / squared
-        return kinetic - 0.5 * displacement * (force(u) + system.right_hand_side)
+        density: FloatArray = kinetic - 0.5 * displacement * (force(u) + system.right_hand_side)
+        return density
 
     return GridEvolution(
         names=problem.unknowns,
