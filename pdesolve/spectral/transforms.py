@@ -84,7 +84,7 @@ class Transforms:
     Raises
     ------
     InputError
-        If the grid does not wrap, or library or type are unknown.
+        If the grid does not wrap, library or type are unknown, or there is no such device.
 
     Examples
     --------
@@ -117,6 +117,7 @@ class Transforms:
         self.axes = tuple(range(-grid.dimension, 0))
         self.modes = (*grid.shape[:-1], grid.shape[-1] // 2 + 1)
         lines = wavenumbers(grid)
+        self._check_device()
         squares = np.zeros(self.modes)
         for k in lines:
             squares = squares + k**2
@@ -128,6 +129,15 @@ class Transforms:
         self.inverse_laplacian = self.asarray(inverse)
         self._kept: dict[int, Array] = {}
         self._uses_numpy = isinstance(self.laplacian, np.ndarray)
+
+    def _check_device(self) -> None:
+        try:
+            self.xp.asarray(np.zeros(1), device=self.device)
+        except (RuntimeError, ValueError, AssertionError) as error:
+            raise InputError(
+                f"device={self.device!r} cannot be used by {self.xp.__name__}: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
 
     def asarray(self, value: Any) -> Array:
         """A number or an array in this library, type (real or complex) and device.

@@ -115,14 +115,14 @@ def test_orders(linear: complex) -> None:
 
 def test_linear_parts_and_constants_are_exact() -> None:
     linear = np.array([-50.0, -1.0, 0.0, 3j])
-    scheme = ETDRK4(linear, lambda t, u: np.full_like(u, 2.0), np, np.complex128)
+    scheme = ETDRK4(linear, lambda _, u: np.full_like(u, 2.0), np, np.complex128)
     state = scheme.step(np.ones(4, dtype=complex), 0.0, 0.7)
     exact = [np.exp(z * 0.7) + 2.0 * 0.7 * phi(1, complex(z * 0.7)) for z in linear]
     np.testing.assert_allclose(state, exact, rtol=1e-14)
 
 
 def test_coefficients_are_kept_for_a_few_step_sizes() -> None:
-    scheme = ETDRK4(-np.ones(3), lambda t, u: u, np, np.complex128)
+    scheme = ETDRK4(-np.ones(3), lambda _, u: u, np, np.complex128)
     first = scheme.coefficients(0.1)
     assert scheme.coefficients(0.1) is first
     for number in range(20):
@@ -159,5 +159,5 @@ def test_time_change() -> None:
     assert change.elapsed(0.0, 1.0) == pytest.approx(exact, rel=1e-13)
     middle = change.middle(0.0, 1.0)
     assert change.elapsed(0.0, middle) == pytest.approx(exact / 2, rel=1e-12)
-    with pytest.raises(InputError, match="-1.0 at t = 0.25; it must be positive"):
-        TimeChange(lambda t: -1.0).at(0.25)
+    with pytest.raises(InputError, match=r"-1\.0 at t = 0\.25; it must be positive"):
+        TimeChange(lambda _: -1.0).at(0.25)
