@@ -16,11 +16,11 @@ PACKAGES = ("meshes", "operators", "pdesolve", "neural")  # imports point to the
 
 # What a package may import beside the standard library and the packages to its left.
 ALLOWED = {
-    "meshes": {"numpy", "scipy", "meshio"},
+    "meshes": {"numpy", "scipy", "meshio", "gmsh"},
     "operators": {"numpy", "scipy", "meshio"},
     "pdesolve": {
         "numpy", "scipy", "meshio", "h5py", "array_api_compat", "jsonargparse", "yaml", "rich",
-        "matplotlib", "vtk", "vtkmodules",
+        "matplotlib", "vtk", "vtkmodules", "imageio_ffmpeg",
     },
     "neural": {
         "numpy", "scipy", "meshio", "h5py", "array_api_compat", "jsonargparse", "yaml", "rich",
