@@ -15,8 +15,11 @@ NAMES = (
     "fno_step",
     "finite_elements",
     "raviart_thomas",
+    "navier_stokes_time",
+    "navier_stokes_throughput",
+    "poisson3d",
 )
-LONG = ("darcy_accuracy",)
+LONG = ("darcy_accuracy", "cavity", "cylinder_steady", "cylinder_unsteady")
 
 
 def main() -> None:
