@@ -68,7 +68,7 @@ class SolverOptions:
             merged = {
                 key: value
                 for key, value in merged.items()
-                if key in given or not key.startswith(("pc_gamg", "mg_"))
+                if key in given or not key.startswith(("pc_gamg", "pc_mg", "mg_", "sub_"))
             }
         self.options = merged
         self._database = PETSc.Options(prefix)

@@ -48,6 +48,20 @@ _RESIDUAL_TESTED = {"CONVERGED_RTOL", "CONVERGED_ATOL"}
 MOST_DRIFT = 10.0
 
 
+def default_parameters(own: Mapping[str, Any]) -> dict[str, Any]:
+    """A problem's own defaults over the general ones, whose multigrid options go with GAMG.
+
+    Examples
+    --------
+    >>> default_parameters({"pc_type": "lu"})["ksp_type"]
+    'cg'
+    """
+    general = DEFAULT_PARAMETERS
+    if own.get("pc_type", general["pc_type"]) != general["pc_type"]:
+        general = {key: value for key, value in general.items() if not key.startswith("mg_")}
+    return {**general, **own}
+
+
 class GridSolver:
     """Solve linear systems on one grid, one after another.
 
@@ -67,8 +81,9 @@ class GridSolver:
     comm
         MPI communicator; methods are collective on it.
     defaults
-        Options by which the systems to come are best solved; they come before the
-        general defaults and behind the caller's.
+        Gives, from the grid and the number of processes, options by which the systems to
+        come are best solved: :meth:`pdesolve.Problem.grid_solver_parameters`. They come
+        before the general defaults and behind the caller's.
 
     Examples
     --------
@@ -87,17 +102,18 @@ class GridSolver:
         solver_parameters: Mapping[str, Any] | None = None,
         options_prefix: str = "",
         comm: Any = None,
-        defaults: Mapping[str, Any] | None = None,
+        defaults: Callable[[StructuredGrid, int], Mapping[str, Any]] | None = None,
     ) -> None:
         check_index_range(grid)
         self.grid = grid
         self.comm = PETSc.COMM_WORLD if comm is None else comm
-        defaults = _merged(DEFAULT_PARAMETERS, defaults or {})
+        ranks = PETSc.Comm(self.comm).getSize()
+        merged = default_parameters({} if defaults is None else defaults(grid, ranks))
         if isinstance(solver_parameters, Mapping) and (
             solver_parameters.get("ksp_type") in _OTHER_NORM
         ):
-            defaults = {key: value for key, value in defaults.items() if key != "ksp_norm_type"}
-        self.options = SolverOptions(defaults, solver_parameters, options_prefix)
+            del merged["ksp_norm_type"]
+        self.options = SolverOptions(merged, solver_parameters, options_prefix)
         self._check_options()
         self.matrix: StencilMatrix | None = None
         self._layout: StencilLayout | None = None
@@ -136,6 +152,10 @@ class GridSolver:
         try:
             ksp.setOptionsPrefix(self.options.prefix)
             ksp.setOperators(matrix.mat)
+            # for geometric multigrid: cells are divided into halves along each axis
+            matrix.dm.setInterpolationType(PETSc.DMDA.InterpolationType.Q0)
+            ksp.setDM(matrix.dm)
+            ksp.setDMActive(PETSc.KSP.DMActive.ALL, False)
             ksp.setFromOptions()
         except PETSc.Error as error:
             ksp.destroy()
@@ -189,6 +209,15 @@ class GridSolver:
         matrix.mat.setOption(PETSc.Mat.Option.SYMMETRIC, system.symmetric)
         return matrix, notes
 
+    def _treat_constants(self, singular: bool) -> None:
+        """Factors of a singular coarsest matrix are noise; its pseudo-inverse is not."""
+        options = self.options.options
+        own = "mg_coarse_pc_type" in self.options.given or options.get("pc_type") != "gamg"
+        if not own and singular:
+            options["mg_coarse_pc_type"] = "svd"
+        elif not own:
+            options.pop("mg_coarse_pc_type", None)
+
     def _require_symmetry(self, symmetric: bool) -> None:
         method = self._ksp.getType()
         if method in _NEED_SYMMETRY and not symmetric:
@@ -220,6 +249,7 @@ class GridSolver:
         grid = system.stencil.grid if isinstance(system, LinearSystem) else system.block.grid
         if grid != self.grid:
             raise InputError(f"the system lives on {grid}, the solver on {self.grid}")
+        self._treat_constants(system.constant_null_space)
         self.options.insert()
         start = time.perf_counter()
         try:
@@ -379,13 +409,6 @@ class GridSolver:
 
 def _offsets(system: LinearSystem | StencilRows) -> IntArray:
     return system.stencil.offsets if isinstance(system, LinearSystem) else system.offsets
-
-
-def _merged(general: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Defaults of a kind of systems over the general ones."""
-    if own.get("pc_type", "gamg") != general["pc_type"]:
-        general = {key: value for key, value in general.items() if not key.startswith("mg_")}
-    return {**general, **own}
 
 
 def is_symmetric(mat: Any) -> bool:

@@ -191,9 +191,9 @@ class Problem(ABC):
         """Whether each process makes its own part of the linear system."""
         return type(self).discretize_block is not Problem.discretize_block
 
-    @property
-    def grid_solver_parameters(self) -> Mapping[str, Any]:
+    def grid_solver_parameters(self, grid: StructuredGrid, num_ranks: int) -> Mapping[str, Any]:
         """PETSc options by which the backend ``grid`` best solves it, over the defaults."""
+        del grid, num_ranks
         return {}
 
     def nonlinear_system(self, block: GridBlock) -> NonlinearSystem:

@@ -22,6 +22,7 @@ from operators.random_fields import (
 )
 from operators.spatial import SpatialFunction
 from pdesolve.grid.block_data import ENDS
+from pdesolve.grid.multigrid import geometric_multigrid
 from pdesolve.grid.stencil_rows import StencilRows
 from pdesolve.problems.base import LinearSystem, Problem, ProblemFamily, SpectralSystem
 from pdesolve.problems.boundary import Condition, Dirichlet, Neumann, Periodic, Robin
@@ -96,10 +97,16 @@ class PoissonProblem(Problem):
             self.name,
         )
 
-    @property
-    def grid_solver_parameters(self) -> Mapping[str, Any]:
-        """Conjugate gradients with algebraic multigrid, by measurement."""
-        return SOLVER_PARAMETERS[self.dimension]
+    def grid_solver_parameters(self, grid: StructuredGrid, num_ranks: int) -> Mapping[str, Any]:
+        """Geometric multigrid where it fits and some side fixes u; else the general default.
+
+        Measured in ``benchmarks/families/poisson.py`` and ``benchmarks/poisson3d.py``.
+        """
+        slopes_only = all(
+            isinstance(condition, Neumann | Periodic)
+            for condition in self.boundary_conditions.values()
+        )
+        return {} if slopes_only else geometric_multigrid(grid, num_ranks)
 
     def input_fields(self, grid: StructuredGrid) -> Field:
         """The source, and the boundary values where the problem has them as one function."""
@@ -130,9 +137,6 @@ class PoissonProblem(Problem):
         form = darcy_form(self.diffusion, context)
         return replace(form, names=(*form.names[:-1], self.unknown))
 
-
-# measured: benchmarks/families/poisson.py and benchmarks/poisson3d.py
-SOLVER_PARAMETERS: Mapping[int, Mapping[str, Any]] = {1: {}, 2: {}, 3: {}}
 
 Sides = Literal["dirichlet", "neumann", "robin", "mixed", "periodic"]
 _MIXED = {
