@@ -22,6 +22,7 @@ from pdesolve.fem._firedrake_linear import LinearFormSolver
 from pdesolve.fem._firedrake_meshes import NamedMesh, named_mesh
 from pdesolve.fem._firedrake_nonlinear import NonlinearFormSolver
 from pdesolve.fem._firedrake_state import FemState
+from pdesolve.fem.preconditioners import split_named
 from pdesolve.problems.base import Problem
 from pdesolve.solution import Solution
 from pdesolve.tolerances import with_tolerance
@@ -89,6 +90,7 @@ def solve_fem(
     failure: type[LinearSolveFailure | NonlinearSolveFailure]
     solver: LinearFormSolver | NonlinearFormSolver
     name = "ksp_rtol" if isinstance(form, LinearForm) else "snes_rtol"
+    split_named(solver_parameters)  # refuses unknown names and other types
     if isinstance(solver_parameters, str):
         solver_parameters = {"preconditioner": solver_parameters}
     solver_parameters = with_tolerance(solver_parameters, rtol, name)

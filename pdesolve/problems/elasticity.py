@@ -57,10 +57,11 @@ class ElasticityFamily(ProblemFamily):
     poisson_ratio
         ν, the same in all samples.
     mean_modulus, modulus_deviation
-        exp of the mean, and standard deviation, of ln E.
+        exp of the mean, and standard deviation, of ln E, whose mean over the box is fixed.
     force_deviation, traction_deviation
         Standard deviation of each component of f and t; by default 0.002 and 0.005 of
-        `mean_modulus` for the linear material, twenty times that for the neo-Hookean one.
+        `mean_modulus` for the linear material, 0.01 and 0.03 for the neo-Hookean one (with
+        more, some samples buckle, and have no solution near the unloaded state).
     alpha, tau, num_modes
         Of the Gaussian fields, see :class:`operators.GaussianRandomField`.
     name
@@ -80,7 +81,7 @@ class ElasticityFamily(ProblemFamily):
     plane: Plane = "strain"
     poisson_ratio: float = 0.3
     mean_modulus: float = 1.0
-    modulus_deviation: float = 0.5
+    modulus_deviation: float = 0.4
     force_deviation: float | None = None
     traction_deviation: float | None = None
     alpha: float = 2.5
@@ -155,15 +156,16 @@ class ElasticityFamily(ProblemFamily):
     def parameters(self) -> ParameterSpace:  # type: ignore[override]
         """Stiffness and loads."""
         size = self.dimension
-        share = 0.002 if self.material == "linear" else 0.04
+        share = (0.002, 0.005) if self.material == "linear" else (0.01, 0.03)
         deviations = {"force": self.force_deviation, "traction": self.traction_deviation}
         if deviations["force"] is None:
-            deviations["force"] = share * self.mean_modulus
+            deviations["force"] = share[0] * self.mean_modulus
         if deviations["traction"] is None:
-            deviations["traction"] = 2.5 * share * self.mean_modulus
+            deviations["traction"] = share[1] * self.mean_modulus
         modes = self.num_modes or {2: 32, 3: 10}[size]
         stiffness = LogNormalField(
-            self._gaussian(size, modes, self.modulus_deviation), math.log(self.mean_modulus)
+            self._gaussian(size, modes, self.modulus_deviation, zero_mean=True),
+            math.log(self.mean_modulus),
         )
         found = [FieldParameter("young_modulus", stiffness, "MPa", "Young's modulus")]
         for axis in self._axes:
@@ -174,9 +176,11 @@ class ElasticityFamily(ProblemFamily):
             found.append(FieldParameter(f"traction_{axis}", gaussian, "MPa", "traction at x = 1"))
         return ParameterSpace(tuple(found))
 
-    def _gaussian(self, size: int, modes: int, deviation: float | None) -> GaussianRandomField:
+    def _gaussian(
+        self, size: int, modes: int, deviation: float | None, *, zero_mean: bool = False
+    ) -> GaussianRandomField:
         return GaussianRandomField(
-            size, self.alpha, self.tau, "neumann", modes, deviation, zero_mean=False
+            size, self.alpha, self.tau, "neumann", modes, deviation, zero_mean=zero_mean
         )
 
     def problem(self, parameters: Mapping[str, Any]) -> ElasticityProblem:

@@ -166,7 +166,7 @@ class SlitPlateFamily(ProblemFamily):
     highest_flux: float = 0.0
     temperature_deviation: float = 20.0
     flux_deviation: float = 10.0
-    alpha: float = 2.0
+    alpha: float = 3.0
     tau: float = 3.0
     num_modes: int = 32
     mesh_size: float = 0.04
