@@ -37,7 +37,7 @@ def evolve(
     method: str | None = None,
     rtol: float | None = None,
     backend: Backend = "auto",
-    solver_parameters: Mapping[str, Any] | None = None,
+    solver_parameters: Mapping[str, Any] | str | None = None,
     options_prefix: str = "",
     comm: Any = None,
     element: str = "CG",
@@ -75,7 +75,8 @@ def evolve(
         ``"grid"``, ``"fem"``, ``"spectral"``, or ``"auto"``: the first of the problem's
         that fits the mesh.
     solver_parameters
-        PETSc options by name (``ts_``, ``snes_``, ``ksp_``, ``pc_``).
+        PETSc options by name (``ts_``, ``snes_``, ``ksp_``, ``pc_``); for ``fem`` also a name
+        of :data:`pdesolve.fem.preconditioners.PRECONDITIONERS`.
     options_prefix
         Prefix under which PETSc's command line reaches the solver.
     comm
@@ -132,7 +133,11 @@ def evolve(
         dt=checked_step(dt),
         method=method,
         rtol=rtol,
-        solver_parameters=dict(solver_parameters or {}),
+        solver_parameters=(
+            {"preconditioner": solver_parameters}
+            if isinstance(solver_parameters, str)
+            else dict(solver_parameters or {})
+        ),
         options_prefix=options_prefix,
         comm=comm,
         element=element,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from petsc4py import PETSc
 
+from meshes.errors import InputError
 from pdesolve._petsc_options import flatten
 from pdesolve.fem._firedrake import firedrake
 from pdesolve.fem._firedrake_evolution_form import EvolutionForm
@@ -107,5 +109,9 @@ def residual_scale(form: EvolutionForm, span: float) -> float:
     still = firedrake.assemble(form.at(form.residual, form.state, zero, form.time))
     with moving.dat.vec as a, still.dat.vec_ro as b:
         a.axpy(-1.0, b)
-        mass = float(a.norm())
-        return max(mass, float(b.norm()), 1e-30)
+        scale = max(float(a.norm()), float(b.norm()), 1e-30)
+    if not math.isfinite(scale):
+        raise InputError(
+            "the residual of the initial state is not finite: it has left what the equation allows"
+        )
+    return scale

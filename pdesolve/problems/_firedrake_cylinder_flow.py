@@ -6,31 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from meshes._firedrake import boundary_numbers, to_firedrake
-from pdesolve.fem._firedrake import Dt, communicator, firedrake, ufl
-from pdesolve.fem._firedrake_curved import curve_boundary
+from pdesolve.fem._firedrake import Dt, firedrake, ufl
 from pdesolve.fem._firedrake_evolution_form import EvolutionForm, initial_state
 from pdesolve.fem._firedrake_forces import BodyForce, force_coefficients, value_at
 from pdesolve.fem._firedrake_forms import FormContext
-from pdesolve.fem._firedrake_meshes import NamedMesh
 from pdesolve.problems._firedrake_flow import NAMES, flow_data
-from pdesolve.problems.cylinder_geometry import cylinder_channel_mesh
 
 if TYPE_CHECKING:
     from pdesolve.problems.cylinder_flow import CylinderFlowProblem
-
-
-def curved_mesh(problem: CylinderFlowProblem, comm: Any = None) -> NamedMesh:
-    """The channel's mesh with edges of degree 2 along the cylinder (collective)."""
-    ranks = communicator(comm)
-    made = None
-    if ranks.rank == 0:
-        made = cylinder_channel_mesh(
-            problem.mesh_size, problem.channel, body_size=problem.body_size
-        )
-    mesh = to_firedrake(made, ranks)
-    straight = NamedMesh(mesh, boundary_numbers(mesh))
-    return curve_boundary(straight, "obstacle", problem.channel.project)
 
 
 def cylinder_flow_form(problem: CylinderFlowProblem, context: FormContext) -> EvolutionForm:

@@ -18,7 +18,7 @@ from operators.spatial import SpatialFunction, as_spatial_function
 from pdesolve.problems.base import ProblemFamily
 from pdesolve.problems.boundary import Condition, Dirichlet, Neumann
 from pdesolve.problems.boxes import output_times
-from pdesolve.problems.cylinder_geometry import CylinderChannel
+from pdesolve.problems.cylinder_geometry import CylinderChannel, cylinder_channel_mesh
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.problems.flow import FlowProblem, Inflow, require_positive_numbers
 from pdesolve.stepping import checked_times
@@ -145,8 +145,8 @@ class CylinderFlowProblem(EvolutionProblem):
     def stream_function(self, points: FloatArray) -> FloatArray:
         """ψ at t = 0 at points ``(2, n)``, with u = (∂ψ/∂y, −∂ψ/∂x).
 
-        The parabola's stream function with eddies that end at the walls, led to a constant
-        in a layer around the cylinder, so that u vanishes on it.
+        The parabola's stream function with eddies that end at walls, inflow and outflow, led
+        to a constant in a layer around the cylinder, so that u vanishes on it.
         """
         x, y = points
         height = self.channel.height
@@ -160,15 +160,16 @@ class CylinderFlowProblem(EvolutionProblem):
         inside = np.stack([np.clip(x, 0.0, self.channel.length), np.clip(y, 0.0, height)])
         eddies = rate * self.perturbation_function.evaluate(inside.T)
         eddies *= (4.0 * share * (1.0 - share)) ** 2
-        eddies *= 1.0 - np.exp(-((x / (0.25 * height)) ** 4))
+        for distance in (x, self.channel.length - x):
+            eddies *= 1.0 - np.exp(-((distance / (0.25 * height)) ** 4))
         level = parabola(center / height)
-        distance = np.hypot(*(points.T - self.channel.center).T) - self.channel.radius
-        layer = np.maximum(distance, 0.0) / (_LAYER * self.channel.diameter)
+        gap = np.linalg.norm(points.T - self.channel.center, axis=1) - self.channel.radius
+        layer = np.maximum(gap, 0.0) / (_LAYER * self.channel.diameter)
         weight = 1.0 - np.exp(-(layer**2)) * (1.0 + layer**2)
         return np.asarray(level + weight * (parabola(share) + eddies - level))
 
     def initial_velocity(self, points: FloatArray) -> FloatArray:
-        """u at t = 0 at points ``(2, ...)``, zero in the cylinder; of the same shape."""
+        """Velocity at t = 0 at points ``(2, ...)``, zero in the cylinder; of the same shape."""
         given = np.asarray(points, dtype=np.float64)
         flat = given.reshape(2, -1)
         step = _STEP * self.channel.height
@@ -187,9 +188,10 @@ class CylinderFlowProblem(EvolutionProblem):
 
     def default_mesh(self) -> Any:
         """Triangles with the sides inflow, outflow, walls and obstacle, curved at the last."""
-        from pdesolve.problems._firedrake_cylinder_flow import curved_mesh
+        from pdesolve.fem.curved import CurvedMesh
 
-        return curved_mesh(self)
+        mesh = cylinder_channel_mesh(self.mesh_size, self.channel, body_size=self.body_size)
+        return CurvedMesh(mesh, "obstacle", self.channel.project)
 
     def input_fields(self, grid: StructuredGrid) -> Field:
         """Initial velocity and Reynolds number."""
@@ -203,3 +205,156 @@ class CylinderFlowProblem(EvolutionProblem):
         from pdesolve.problems._firedrake_cylinder_flow import cylinder_flow_form
 
         return cylinder_flow_form(self, context)
+
+
+@dataclass(frozen=True)
+class CylinderFlowFamily(ProblemFamily):
+    """Unsteady flow past a cylinder at a random Reynolds number, from random eddies.
+
+    With the default measures this is the channel of the benchmark "flow around a cylinder",
+    where at a Reynolds number of 100 vortices leave the cylinder about three times a second.
+    The eddies' stream function at t = 0 is a Gaussian field with covariance proportional to
+    (−Δ + τ²)^−α on the channel, and ends the flow's symmetry.
+
+    Parameters
+    ----------
+    reynolds_range
+        Least and largest Reynolds number, drawn uniformly; vortices are shed above about 50.
+    eddies
+        Standard deviation of the eddies' stream function, in units of the flow rate.
+    alpha, tau
+        Of the Gaussian field, see :class:`operators.GaussianRandomField`; τ in 1/m.
+    largest_speed
+        Of the inflow, in m/s.
+    mesh_size, body_size
+        Lengths of the edges of the family's own mesh, in m.
+    final_time, num_times
+        Last output time in s, and number of output times, the initial one included.
+    name
+        Name in the registry.
+
+    Examples
+    --------
+    >>> family = CylinderFlowFamily()
+    >>> draw = family.sample(np.random.default_rng(0))
+    >>> 60 <= draw["reynolds_number"] <= 140
+    True
+    """
+
+    reynolds_range: tuple[float, float] = (60.0, 140.0)
+    eddies: float = 0.05
+    alpha: float = 4.0
+    tau: float = 20.0
+    largest_speed: float = 1.5
+    mesh_size: float = 0.05
+    body_size: float | None = None
+    final_time: float = 2.0
+    num_times: int = 21
+    name: str = "cylinder_flow"
+
+    dimension: ClassVar[int] = 2  # type: ignore[misc]
+    backends: ClassVar[tuple[str, ...]] = ("fem",)
+    has_own_mesh: ClassVar[bool] = True
+    inputs: ClassVar[tuple[str, ...]] = (
+        "initial_velocity_x",
+        "initial_velocity_y",
+        "reynolds_number",
+    )
+    outputs: ClassVar[tuple[str, ...]] = ("velocity_x", "velocity_y", "pressure")
+    units: ClassVar[Mapping[str, str]] = {
+        "initial_velocity_x": "m s^-1",
+        "initial_velocity_y": "m s^-1",
+        "velocity_x": "m s^-1",
+        "velocity_y": "m s^-1",
+        "pressure": "m^2 s^-2",
+        "perturbation": "1",
+        "reynolds_number": "1",
+        "time": "s",
+        "length": "m",
+    }
+    default_shape: tuple[int, ...] = field(default=(176, 32), init=False)
+    equation: ClassVar[str] = "du/dt + u.grad u - nu Laplacian(u) + grad p = 0, div u = 0"
+    citation: ClassVar[str] = "Schäfer, Turek (1996), doi:10.1007/978-3-322-89849-4_39"
+
+    def __post_init__(self) -> None:
+        if len(self.reynolds_range) != 2:
+            raise InputError(f"reynolds_range={self.reynolds_range!r} must hold two numbers")
+        require_positive_numbers(
+            reynolds_range=self.reynolds_range[0],
+            largest_speed=self.largest_speed,
+            mesh_size=self.mesh_size,
+        )
+        if not (is_finite_number(self.eddies) and 0 < self.eddies <= 0.2):
+            raise InputError(
+                f"eddies={self.eddies!r} must be positive and at most 0.2: larger ones are faster "
+                "than the flow"
+            )
+        _ = self.times, self.parameters  # checks the numbers
+
+    @property
+    def times(self) -> tuple[float, ...]:
+        """Output times."""
+        return output_times(self.final_time, self.num_times)
+
+    @cached_property
+    def parameters(self) -> ParameterSpace:  # type: ignore[override]
+        """Reynolds number and eddies."""
+        channel = CylinderChannel()
+        gaussian = GaussianRandomField(
+            2,
+            self.alpha,
+            self.tau,
+            "dirichlet",
+            num_modes=48,
+            standard_deviation=self.eddies,
+            lower=(0.0, 0.0),
+            upper=(channel.length, channel.height),
+        )
+        low, high = self.reynolds_range
+        return ParameterSpace(
+            (
+                ScalarParameter("reynolds_number", low, high, "1", "of mean speed and diameter"),
+                FieldParameter("perturbation", gaussian, "1", "eddies over the flow rate"),
+            )
+        )
+
+    def problem(self, parameters: Mapping[str, Any]) -> CylinderFlowProblem:
+        """The problem with this Reynolds number and these eddies."""
+        values = self.parameters.check(parameters)
+        return CylinderFlowProblem(
+            values["reynolds_number"],
+            self.largest_speed,
+            values["perturbation"],
+            mesh_size=self.mesh_size,
+            body_size=self.body_size,
+            times=self.times,
+            name=self.name,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for a data card, with domain, sides and times."""
+        channel = CylinderChannel()
+        return {
+            **super().describe(),
+            "domain": {
+                "lower": [0.0, 0.0],
+                "upper": [channel.length, channel.height],
+                "cylinder": {"center": list(channel.center), "radius": channel.radius},
+            },
+            "boundary conditions": {
+                "inflow": f"velocity = {self.largest_speed:g} * 4 y (H - y) / H^2, along x",
+                "outflow": "nu du/dn - p n = 0",
+                "walls, obstacle": "velocity = 0",
+            },
+            "mesh": {"mesh_size": self.mesh_size, "body_size": self.body_size},
+            "times": list(self.times),
+        }
+
+    def with_options(self, **options: Any) -> CylinderFlowFamily:
+        """The family with other numbers."""
+        return replace(self, **options)
+
+
+def cylinder_flow(**options: Any) -> CylinderFlowFamily:
+    """Unsteady flow past the cylinder of the benchmark's channel."""
+    return CylinderFlowFamily(**options)
