@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,8 +96,9 @@ def animate_trajectory(trajectory: Trajectory, path: Path, *, frames_per_second:
     fields = [trajectory.gather(index) for index in range(len(trajectory.times))]
     if _is_first(trajectory):
         target.parent.mkdir(parents=True, exist_ok=True)
-        # the writer tells the format by the ending, so the part needs it too
-        part = target.with_name(f".part.{target.name}")
+        # the writer tells the format by the ending, so the part needs it too; processes that
+        # hold a periodic problem each write their own
+        part = target.with_name(f".{os.getpid()}.part.{target.name}")
         try:
             _write_frames(trajectory, fields, part, frames_per_second)
             part.replace(target)
