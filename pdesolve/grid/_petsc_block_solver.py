@@ -15,7 +15,7 @@ from meshes.structured import FloatArray, StructuredGrid
 from operators._petsc_block import BlockMatrix, DistributedGrid
 from operators.failures import LinearSolveFailure
 from operators.result import SolveResult
-from pdesolve._petsc_options import SolverOptions, reason_name
+from pdesolve._petsc_options import SolverOptions, flatten, reason_name
 from pdesolve.grid._petsc_blocks import (
     NEED_SYMMETRY,
     block_of_process,
@@ -38,6 +38,7 @@ DEFAULT_PARAMETERS: dict[str, Any] = {
     "ksp_gmres_restart": 100,
     "pc_type": "lu",
 }
+_FROM_THE_RIGHT = ("gmres", "fgmres", "lgmres", "bcgs", "gcr")
 _TESTED = ("ksp_rtol", "ksp_atol", "ksp_max_it")
 _RESIDUAL_TESTED = {"CONVERGED_RTOL", "CONVERGED_ATOL"}
 
@@ -93,6 +94,9 @@ class BlockSolver:
         if system.symmetric and PETSc.Sys.hasExternalPackage("mumps"):
             defaults["pc_type"] = "cholesky"  # L D Lᵀ with pivots: half the work and memory
         defaults.update(system.solver_parameters or {})
+        chosen = flatten({} if solver_parameters is None else solver_parameters)
+        if chosen.get("ksp_type", "gmres") not in _FROM_THE_RIGHT:
+            del defaults["ksp_pc_side"]
         self.options = SolverOptions(
             with_factorisation(defaults, solver_parameters), solver_parameters, options_prefix
         )
@@ -129,6 +133,7 @@ class BlockSolver:
                 "ksp_type, pc_type and the others"
             ) from error
         finally:
+            self.options.unused()  # notes which were read
             self.options.remove()
         if ksp.getType() in NEED_SYMMETRY and not self.system.symmetric:
             raise InputError(

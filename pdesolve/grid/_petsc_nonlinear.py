@@ -117,6 +117,7 @@ class NonlinearSolver:
         )
         self._matrix = BlockMatrix(self.distributed, system.offsets, system.couplings)
         self._matrix.mat.setOption(PETSc.Mat.Option.SYMMETRIC, system.symmetric)
+        self._ranks = self.distributed.dm.comm.tompi4py()
         self._work = self.distributed.vector()
         self._current = system
         self._counts = (0, 0)  # Newton steps, and linear iterations inside
@@ -126,6 +127,10 @@ class NonlinearSolver:
         self._snes = self._create()
 
     def _create(self) -> Any:
+        # quasi-Newton methods ask for a matrix without having it filled in
+        vector = self.distributed.vector(self.system.initial)
+        self._jacobian(None, vector, self._matrix.mat, None)
+        vector.destroy()
         snes = PETSc.SNES().create(comm=self.comm)
         snes.setOptionsPrefix(self.options.prefix)
         snes.setFunction(self._residual, self.distributed.vector())
@@ -139,6 +144,7 @@ class NonlinearSolver:
                 "snes_type, ksp_type, pc_type and the others"
             ) from error
         finally:
+            self.options.unused()  # notes which were read
             self.options.remove()
         method = snes.getKSP().getType()
         if method in NEED_SYMMETRY and not self.system.symmetric:
@@ -146,6 +152,7 @@ class NonlinearSolver:
                 f"ksp_type '{method}' needs a symmetric Jacobian, and this one is not; use gmres "
                 "or bcgs"
             )
+        self._tolerances = snes.getTolerances()
         snes.setConvergenceHistory()
         snes.setErrorIfNotConverged(False)
         return snes
@@ -170,7 +177,8 @@ class NonlinearSolver:
                 values = function(ghosted)  # what is not finite is found by SNES
         except Exception as problem_here:  # the other processes must learn of it
             error = problem_here
-        raise_together(self.comm, error)
+        if self._ranks.allreduce(int(error is not None)):
+            raise_together(self.comm, error)
         return values
 
     def residual_norm(self, vector: Any) -> float:
@@ -190,15 +198,20 @@ class NonlinearSolver:
         start = time.perf_counter()
         system = self.system
         vector = self.distributed.vector(system.initial)
-        reference = self.residual_norm(vector)
-        rtol, atol, stol, most = self._snes.getTolerances()
-        if x0 is not None:
-            self.distributed.fill(vector, x0)
+        rtol = self._tolerances[0]
         self._counts = (0, 0)
         notes = system.notes
         self.options.insert()
         try:
-            self._stages(vector, (system,), reference if x0 is not None else None)
+            if system.prepare is not None:
+                self._stages(vector, (system.prepare,), None)
+                self._current = system
+            first = self.residual_norm(vector)
+            reference = self._reference(first)
+            if x0 is not None:
+                self.distributed.fill(vector, x0)
+            own = x0 is None and reference == first  # PETSc's test is the one that is meant
+            self._stages(vector, (system,), None if own else reference)
             if not self._converged and x0 is None and system.easier:
                 self.distributed.fill(vector, system.initial)
                 self._stages(vector, (*system.easier, system), reference)
@@ -209,10 +222,17 @@ class NonlinearSolver:
                 )
         finally:
             self._current = system
-            self._snes.setTolerances(rtol=rtol, atol=atol, stol=stol, max_it=most)
             self.unused = self.options.unused()
             self.options.remove()
         return vector, self._record(vector, reference, rtol, notes, time.perf_counter() - start)
+
+    def _reference(self, first: float) -> float:
+        """The norm that the tolerance is relative to (collective)."""
+        if self.system.load is None:
+            return first
+        self.distributed.fill(self._work, self.system.load)
+        size = float(self._work.norm())
+        return min(first, size) if size > 0 else first
 
     def _stages(
         self, vector: Any, stages: tuple[NonlinearSystem, ...], reference: float | None
@@ -223,13 +243,13 @@ class NonlinearSolver:
         last one to `reference`, where it is given.
         """
         snes = self._snes
-        rtol, atol, stol, most = snes.getTolerances()
+        rtol, atol, stol, most = self._tolerances
         for stage in stages:
             self._current = stage
-            absolute = atol
+            relative, absolute = rtol, atol
             if stage is stages[-1] and reference is not None:
-                absolute = max(atol, rtol * reference)
-            snes.setTolerances(rtol=rtol, atol=absolute, stol=stol, max_it=most)
+                relative, absolute = 1e-50, max(atol, rtol * reference)
+            snes.setTolerances(rtol=relative, atol=absolute, stol=stol, max_it=most)
             self.failure = ""
             try:
                 snes.solve(None, vector)
@@ -267,6 +287,7 @@ class NonlinearSolver:
             converged = converged and relative <= rtol
         history = snes.getConvergenceHistory()[0]
         ksp = snes.getKSP()
+        used = (snes.getType(), ksp.getType(), ksp.getPC().getType())
         return SolveResult(
             converged=converged,
             reason=reason,
@@ -275,7 +296,7 @@ class NonlinearSolver:
             relative_residual=float(relative),
             rtol=float(rtol),
             num_unknowns=int(vector.getSize()),
-            solver=f"{snes.getType()} + {ksp.getType()} + {ksp.getPC().getType()}",
+            solver=" + ".join(name for name in used if name),
             seconds={"assembly": self._assembly, "solve": seconds},
             options_prefix=self.options.prefix,
             notes=notes,

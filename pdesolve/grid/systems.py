@@ -49,6 +49,13 @@ class NonlinearSystem:
         Systems with the same components that lead to this one (continuation): where
         Newton's method fails from `initial`, they are solved one after another, each from
         the answer of the one before.
+    prepare
+        A system that is solved first; its answer is the first guess in the place of
+        `initial`, to whose residual the tolerance is relative.
+    load
+        The part of F that does not depend on u, ``(component, *shape)``, where F grows so
+        fast with u that the residual of a first guess says nothing: the tolerance is then
+        relative to the load's norm if that is smaller (and not zero).
     """
 
     names: tuple[str, ...]
@@ -61,6 +68,8 @@ class NonlinearSystem:
     solver_parameters: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
     easier: tuple[NonlinearSystem, ...] = ()
+    prepare: NonlinearSystem | None = None
+    load: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,15 +76,27 @@ def p_laplacian_form(problem: PLaplacianProblem, context: FormContext) -> Nonlin
     def lead(share: float) -> None:
         exponent.assign(2.0 + share * (problem.exponent - 2.0))
 
+    conditions = context.dirichlet(space, problem.boundary_conditions)
+    if problem.has_boundary_values:
+        _solve_poisson(u, f, conditions)
     return NonlinearForm(
         ufl.inner(flux, ufl.grad(v)) * dx - f * v * dx,
         u,
-        context.dirichlet(space, problem.boundary_conditions),
+        conditions,
         names=(problem.unknown,),
         symmetric=True,
         inputs=_inputs(f),
         continuation=lead,
     )
+
+
+def _solve_poisson(u: Any, f: Any, conditions: tuple[Any, ...]) -> None:
+    """The answer for p = 2 as the first guess (collective)."""
+    space = u.function_space()
+    trial, test = firedrake.TrialFunction(space), firedrake.TestFunction(space)
+    form = ufl.inner(ufl.grad(trial), ufl.grad(test)) * ufl.dx
+    options = {"ksp_type": "cg", "ksp_rtol": 1e-4, "pc_type": "gamg"}
+    firedrake.solve(form == f * test * ufl.dx, u, bcs=conditions, solver_parameters=options)
 
 
 def _inputs(f: Any) -> tuple[Any, ...]:

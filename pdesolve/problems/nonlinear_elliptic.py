@@ -213,7 +213,7 @@ class PLaplacianProblem(Problem):
     Parameters
     ----------
     exponent
-        p, from 1.1 to 10.
+        p, from 1.1 to 6.
     source
         f: a number, a function of points ``(2, ...)``, a Field, or a draw.
     regularisation
@@ -252,8 +252,8 @@ class PLaplacianProblem(Problem):
 
     def __post_init__(self) -> None:
         _complete(self)
-        if not is_finite_number(self.exponent) or not 1.1 <= self.exponent <= 10.0:
-            raise InputError(f"exponent={self.exponent!r} must lie between 1.1 and 10")
+        if not is_finite_number(self.exponent) or not 1.1 <= self.exponent <= 6.0:
+            raise InputError(f"exponent={self.exponent!r} must lie between 1.1 and 6")
         _positive("regularisation", self.regularisation)
 
     def input_fields(self, grid: StructuredGrid) -> Field:
@@ -276,7 +276,20 @@ class PLaplacianProblem(Problem):
             )
             for exponent in (*easier_exponents(self.exponent), self.exponent)
         ]
-        return replace(systems[-1], easier=tuple(systems[:-1]))
+        prepare = systems[0] if len(systems) > 1 and self.has_boundary_values else None
+        return replace(systems[-1], easier=tuple(systems[:-1]), prepare=prepare, load=source[None])
+
+    @property
+    def has_boundary_values(self) -> bool:
+        """Whether u is not zero on some side; the first guess is then that of p = 2.
+
+        From zero the slopes next to such a side are those of a jump, and their power a
+        residual so large that a small part of it is no small residual.
+        """
+        return any(
+            isinstance(condition, Dirichlet) and condition.function != ConstantFunction(0.0)
+            for condition in self.boundary_conditions.values()
+        )
 
     def energy(self, answer: Field) -> float:
         """∫ (|∇u|² + ε²)^(p/2) / p − f u on a grid; the solution is its minimum."""
