@@ -29,8 +29,7 @@ __all__ = [
     "taylor_green2d",
 ]
 
-BENCHMARK_TIMES: dict[float, float] = {1e-3: 50.0, 1e-4: 30.0, 1e-5: 20.0}
-"""Final time of the Fourier neural operator's benchmark by viscosity."""
+BENCHMARK_TIMES = {1e-3: 50.0, 1e-4: 30.0, 1e-5: 20.0}  # the final time by viscosity
 
 
 @dataclass(frozen=True)
@@ -93,6 +92,10 @@ class FlowFamily(ProblemFamily):
     def __post_init__(self) -> None:
         if not (is_finite_number(self.viscosity) and self.viscosity >= 0):
             raise InputError(f"viscosity={self.viscosity!r} must be finite and not negative")
+        for name in ("viscosity_order", "wavenumber"):
+            value = getattr(self, name, 1)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"{name}={value!r} must be a positive integer")
         _ = self.times, self.parameters  # checks the numbers
 
     @property

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from meshes.errors import InputError
+from meshes.errors import InputError, suggest
 from meshes.field import Field
 from meshes.structured import FloatArray, Location, StructuredGrid
 from operators.random_fields import is_finite_number
@@ -16,6 +16,8 @@ from pdesolve.problems.boundary import Condition, Periodic, conditions_by_side
 from pdesolve.problems.boxes import complete_box, values_on
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.spectral.evolution import SpectralEvolution
+
+_INPUTS = ("initial_vorticity", "viscosity")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +90,9 @@ class VorticityProblem(EvolutionProblem):
         order = self.viscosity_order
         if isinstance(order, bool) or not isinstance(order, int) or order < 1:
             raise InputError(f"viscosity_order={order!r} must be a positive integer")
+        for name in self.input_names:
+            if name not in _INPUTS:
+                raise InputError(f"there is no input '{name}'. {suggest(name, _INPUTS)}")
         complete_box(self)
         conditions_by_side(self.boundary_conditions, ("x_lower", "y_lower"), (Periodic,))
 
