@@ -156,7 +156,7 @@ class KuramotoSivashinskyFamily(ProblemFamily):
             self.alpha,
             self.tau,
             "periodic",
-            num_modes=128,
+            num_modes=64,
             standard_deviation=self.standard_deviation,
             upper=(self.length,),
         )

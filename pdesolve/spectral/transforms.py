@@ -213,6 +213,25 @@ class Transforms:
             values = values * (first if same else self.inverse(self.dealias(factor, degree)))
         return self.dealias(self.forward(values), degree)
 
+    def real_part(self, u_hat: Array) -> Array:
+        """û without the part that belongs to no real function.
+
+        Modes whose last number is 0 or half the sampling frequency are stored together with
+        their conjugates. Rounding makes the two differ; the inverse transform does not see
+        that, so where L lets such modes grow nothing else would hold it back.
+        """
+        last = [0] + ([self.modes[-1] - 1] if self.grid.shape[-1] % 2 == 0 else [])
+        planes = {}
+        for number in last:
+            plane = u_hat[..., number : number + 1]
+            mirrored = self.xp.conj(plane)
+            for axis in self.axes[:-1]:
+                mirrored = self.xp.roll(self.xp.flip(mirrored, axis=axis), 1, axis=axis)
+            planes[number] = 0.5 * (plane + mirrored)
+        middle = u_hat[..., 1 : last[-1]] if len(last) == 2 else u_hat[..., 1:]
+        parts = [planes[0], middle, *(planes[number] for number in last[1:])]
+        return self.xp.concat(parts, axis=-1)
+
     def per_problem(self, value: Any) -> Array:
         """A number for each problem, shape ``batch``, shaped to broadcast over û."""
         array = self.asarray(value)

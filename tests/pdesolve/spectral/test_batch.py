@@ -31,6 +31,8 @@ FAMILIES = {
     "gray_scott2d": (0.0, 5.0, 10.0),
 }
 
+SHORT_WAVE = KortewegDeVriesProblem(lambda x: np.cos(2 * np.pi * x[0] / 6), upper=(6.0,))
+
 
 def problems_of(name: str, number: int = 3):
     family = get_family(name)
@@ -106,8 +108,8 @@ def loss_of(values):
         ),
         (AdvectionProblem((1.0,), lambda x: np.exp(np.sin(2 * np.pi * x[0])), dimension=1),
          "velocity", 0.3),
-        (KortewegDeVriesProblem(lambda x: np.cos(2 * np.pi * x[0] / 6), upper=(6.0,)), "nonlinearity", 0.2),
-        (KortewegDeVriesProblem(lambda x: np.cos(2 * np.pi * x[0] / 6), upper=(6.0,)), "dispersion", 0.2),
+        (SHORT_WAVE, "nonlinearity", 0.2),
+        (SHORT_WAVE, "dispersion", 0.2),
     ],
     ids=["burgers", "heat", "advection", "kdv-nonlinearity", "kdv-dispersion"],
 )  # fmt: skip

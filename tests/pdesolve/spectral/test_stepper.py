@@ -11,6 +11,7 @@ import pytest
 from meshes import InputError, StructuredGrid
 from operators.failures import CheckpointError, TimeStepFailure
 from pdesolve import evolve, get_family, sample_generator
+from pdesolve.problems.allen_cahn import AllenCahnProblem
 from pdesolve.problems.burgers import BurgersProblem
 from pdesolve.problems.heat import HeatProblem
 from pdesolve.problems.korteweg_de_vries import KortewegDeVriesProblem
@@ -187,6 +188,16 @@ def test_unresolved_solutions_are_noted() -> None:
     assert "a finer grid would change it" in coarse.result.notes[0]
     smooth = BurgersProblem(0.1, lambda x: np.sin(2 * np.pi * x[0]), times=(0.0, 0.3))
     assert evolve(smooth, mesh=64, backend="spectral").result.notes == ()
+
+
+def test_rounding_does_not_grow_where_waves_do() -> None:
+    """At rest for 100 e-folds of the unstable linear part: modes of no real function stay 0."""
+    problem = AllenCahnProblem(
+        0.1, lambda x: np.cos(2 * np.pi * x[0]) * np.sin(2 * np.pi * x[1]), times=(0.0, 100.0)
+    )
+    trajectory = evolve(problem, mesh=16, dt=0.25)
+    assert trajectory.result.converged
+    assert np.abs(trajectory.states[-1].values).max() < 1.05
 
 
 def test_rejections() -> None:

@@ -122,6 +122,19 @@ def test_torch_gives_the_same(dimension: int) -> None:
     assert single.symbols[0].dtype == torch.complex64
 
 
+@pytest.mark.parametrize("shape", [(12,), (9,), (8, 10), (7, 9), (6, 8, 4), (5, 6, 7)])
+def test_real_part(shape: tuple[int, ...]) -> None:
+    """What the inverse transform sees, and nothing else."""
+    grid = StructuredGrid(shape, periodic=(True,) * len(shape))
+    transforms = Transforms(grid)
+    rng = np.random.default_rng(0)
+    u_hat = rng.standard_normal((2, 1, *transforms.modes)) + 1j * rng.standard_normal(
+        (2, 1, *transforms.modes)
+    )
+    expected = transforms.forward(transforms.inverse(u_hat))
+    np.testing.assert_allclose(transforms.real_part(u_hat), expected, atol=1e-12)
+
+
 def test_numbers_per_problem() -> None:
     transforms = Transforms(grid_of(2))
     assert transforms.per_problem(0.5).shape == (1, 1, 1)
