@@ -49,10 +49,87 @@ ELASTICITY_MULTIGRID: Mapping[str, Any] = MappingProxyType(
 )
 """Algebraic multigrid whose coarse spaces hold the rigid body motions (``near_null_space``)."""
 
+_PRESSURE_MASS: Mapping[str, Any] = {
+    "fieldsplit_1_ksp_type": "preonly",
+    "fieldsplit_1_pc_type": "python",
+    "fieldsplit_1_pc_python_type": "firedrake.MassInvPC",
+    "fieldsplit_1_Mp_pc_type": "bjacobi",
+    "fieldsplit_1_Mp_sub_pc_type": "icc",
+}
+STOKES_MINRES: Mapping[str, Any] = MappingProxyType(
+    {
+        "ksp_type": "minres",
+        "pc_type": "fieldsplit",
+        "pc_fieldsplit_type": "additive",
+        "fieldsplit_0_ksp_type": "preonly",
+        "fieldsplit_0_pc_type": "gamg",
+        "fieldsplit_0_mg_levels_ksp_max_it": 2,
+        "fieldsplit_0_mg_levels_pc_type": "jacobi",
+        **_PRESSURE_MASS,
+    }
+)
+"""Stokes: MINRES with multigrid for the velocity and the mass matrix over ν for the pressure."""
+
+STOKES_SCHUR: Mapping[str, Any] = MappingProxyType(
+    {
+        "ksp_type": "gmres",
+        "ksp_pc_side": "right",
+        "ksp_gmres_restart": 100,
+        "pc_type": "fieldsplit",
+        "pc_fieldsplit_type": "schur",
+        "pc_fieldsplit_schur_fact_type": "lower",
+        "fieldsplit_0_ksp_type": "preonly",
+        "fieldsplit_0_pc_type": "gamg",
+        "fieldsplit_0_mg_levels_ksp_max_it": 2,
+        "fieldsplit_0_mg_levels_pc_type": "sor",
+        **_PRESSURE_MASS,
+        "fieldsplit_1_pc_python_type": "pdesolve.fem._firedrake_flow_schur.NegativeMass",
+    }
+)
+"""Stokes: GMRES with a block-triangular preconditioner of the same two parts."""
+
+NAVIER_STOKES_PCD: Mapping[str, Any] = MappingProxyType(
+    {
+        "mat_type": "matfree",
+        "ksp_type": "fgmres",
+        "ksp_gmres_restart": 100,
+        "ksp_rtol": 1e-4,
+        "ksp_max_it": 300,
+        "pc_type": "fieldsplit",
+        "pc_fieldsplit_type": "schur",
+        "pc_fieldsplit_schur_fact_type": "lower",
+        "fieldsplit_0_ksp_type": "preonly",
+        "fieldsplit_0_pc_type": "python",
+        "fieldsplit_0_pc_python_type": "firedrake.AssembledPC",
+        "fieldsplit_0_assembled_pc_type": "lu",
+        "fieldsplit_0_assembled_pc_factor_mat_solver_type": "mumps",
+        "fieldsplit_1_ksp_type": "preonly",
+        "fieldsplit_1_pc_type": "python",
+        "fieldsplit_1_pc_python_type": "firedrake.PCDPC",
+        "fieldsplit_1_pcd_Mp_ksp_type": "preonly",
+        "fieldsplit_1_pcd_Mp_pc_type": "lu",
+        "fieldsplit_1_pcd_Mp_pc_factor_mat_solver_type": "mumps",
+        "fieldsplit_1_pcd_Kp_ksp_type": "preonly",
+        "fieldsplit_1_pcd_Kp_pc_type": "lu",
+        "fieldsplit_1_pcd_Kp_pc_factor_mat_solver_type": "mumps",
+        "fieldsplit_1_pcd_Fp_mat_type": "matfree",
+    }
+)
+"""Navier–Stokes: a factorised velocity block, and pressure convection–diffusion for the rest.
+
+References
+----------
+Elman, Silvester, Wathen (2014), Finite Elements and Fast Iterative Solvers, chapter 9,
+doi:10.1093/acprof:oso/9780199678792.001.0001.
+"""
+
 PRECONDITIONERS: dict[str, Mapping[str, Any]] = {
     "direct": DIRECT,
     "multigrid": MULTIGRID,
     "elasticity_multigrid": ELASTICITY_MULTIGRID,
+    "stokes_minres": STOKES_MINRES,
+    "stokes_schur": STOKES_SCHUR,
+    "navier_stokes_pcd": NAVIER_STOKES_PCD,
 }
 """PETSc options by name."""
 

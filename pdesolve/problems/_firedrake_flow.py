@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from petsc4py import PETSc
 
 from meshes.errors import InputError
 from meshes.structured import FloatArray
@@ -14,11 +16,27 @@ from pdesolve.fem._firedrake import firedrake, ufl
 from pdesolve.fem._firedrake_data import require_positive
 from pdesolve.fem._firedrake_forms import FormContext
 from pdesolve.fem._firedrake_meshes import relative_cell_size
+from pdesolve.fem.preconditioners import named_preconditioner
 from pdesolve.problems._firedrake_darcy import subtract_mean
 from pdesolve.problems.boundary import Dirichlet, Neumann
 from pdesolve.problems.flow import FlowProblem, Inflow
 
 NAMES = ("velocity", "pressure")
+
+# Up to these numbers of unknowns a factorisation is fastest (docs: Stokes, Navier–Stokes).
+LARGEST_DIRECT_STOKES = {2: 200_000, 3: 15_000}
+LARGEST_DIRECT_NAVIER_STOKES = {2: 400_000, 3: 60_000}
+
+
+def solver_for(
+    space: Any, largest: Mapping[int, int], otherwise: str, *, singular: bool
+) -> dict[str, Any]:
+    """A factorisation of systems up to a size, block preconditioners for larger ones."""
+    dimension = int(space.mesh().unique().geometric_dimension)
+    if space.dim() > largest[dimension] or not PETSc.Sys.hasExternalPackage("mumps"):
+        return named_preconditioner(otherwise)
+    found = named_preconditioner("direct")
+    return {**found, "mat_mumps_icntl_24": 1} if singular else found  # null pivots
 
 
 @dataclass(frozen=True, eq=False)

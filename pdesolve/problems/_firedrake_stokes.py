@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pdesolve.fem._firedrake import firedrake, ufl
 from pdesolve.fem._firedrake_forms import FormContext, LinearForm
-from pdesolve.problems._firedrake_flow import NAMES, flow_data
+from pdesolve.problems._firedrake_flow import LARGEST_DIRECT_STOKES, NAMES, flow_data, solver_for
 
 if TYPE_CHECKING:
     from pdesolve.problems.stokes import StokesProblem
@@ -28,12 +28,9 @@ def stokes_form(problem: StokesProblem, context: FormContext) -> LinearForm:
         data.conditions,
         NAMES,
         null_space=data.null_space,
-        solver_parameters={
-            "ksp_type": "gmres",
-            "pc_type": "lu",
-            "pc_factor_mat_solver_type": "mumps",
-            "ksp_pc_side": "right",
-        },
+        solver_parameters=solver_for(
+            data.space, LARGEST_DIRECT_STOKES, "stokes_schur", singular=data.null_space is not None
+        ),
         finish=data.finish,
         context={"mu": data.viscosity, "velocity_space": 0},
         outputs=NAMES,

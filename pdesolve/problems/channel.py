@@ -60,6 +60,7 @@ class ChannelFamily(ProblemFamily):
 
     Examples
     --------
+    >>> import numpy as np
     >>> family = ChannelFamily(inertia=False)
     >>> draw = family.sample(np.random.default_rng(0))
     >>> 0.1 <= draw["obstacle_radius"] <= 0.15

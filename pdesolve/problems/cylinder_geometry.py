@@ -110,7 +110,7 @@ def cylinder_channel_mesh(
     channel
         Measures; those of the benchmark when left out.
     body_size
-        Length of the edges on the obstacle; a third of `size`, and no more than a quarter
+        Length of the edges on the obstacle; a sixth of `size`, and no more than a quarter
         of the radius, when left out.
 
     Raises
@@ -132,7 +132,7 @@ def cylinder_channel_mesh(
         raise InputError(
             f"size={size} must be positive and at most {shape.height / 2:g}, half the height"
         )
-    near = min(size / 3, shape.radius / 4) if body_size is None else body_size
+    near = min(size / 6, shape.radius / 4) if body_size is None else body_size
     if not (np.isfinite(near) and 0 < near <= min(size, shape.radius)):
         raise InputError(
             f"body_size={near} must be positive and at most {min(size, shape.radius):g}"
