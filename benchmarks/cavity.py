@@ -125,8 +125,8 @@ def run(cells: tuple[int, ...] = (32, 64, 128)) -> Table:
         _note_misprints(table, found[1])
     table.notes.append(
         "In units of the lid's speed, at the 17 + 17 places of tables I and II of "
-        "doi:10.1016/0021-9991(82)90058-4 (differences of second order, 129² points), and of tables "
-        "9 and 10 of doi:10.1016/S0045-7930(98)00002-4 (spectral, Re = 1000)."
+        "doi:10.1016/0021-9991(82)90058-4 (differences of second order, 129² points), and of "
+        "tables 9 and 10 of doi:10.1016/S0045-7930(98)00002-4 (spectral, Re = 1000)."
     )
     return table
 
