@@ -25,7 +25,7 @@ from pdesolve.stepping import checked_times
 
 # Width of the layer around the cylinder in which the initial velocity falls to zero, and the
 # step of the differences that make a velocity of a stream function, in diameters and heights.
-_LAYER = 0.5
+_LAYER = 0.35
 _STEP = 5e-4
 
 
