@@ -11,7 +11,7 @@ from pdesolve import evolve, get_family, sample_generator
 from pdesolve.problems.quasi_geostrophic import QuasiGeostrophicProblem
 
 TITLE = "two-layer quasi-geostrophic flow"
-FIGURES = {"quasi_geostrophic": ["quasi_geostrophic", "--shape", "128,128"]}
+FIGURES = {"quasi_geostrophic": ["quasi_geostrophic", "--shape", "128", "128"]}
 FINEST = 144
 
 

@@ -12,8 +12,8 @@ from pdesolve.problems.vorticity import TaylorGreenFamily, VorticityProblem
 
 TITLE = "two-dimensional flow in vorticity form"
 FIGURES = {
-    "navier_stokes2d": ["navier_stokes2d", "--set", "viscosity=1e-4", "--shape", "128,128"],
-    "decaying_turbulence2d": ["decaying_turbulence2d", "--shape", "128,128"],
+    "navier_stokes2d": ["navier_stokes2d", "--set", "viscosity=1e-4", "--shape", "128", "128"],
+    "decaying_turbulence2d": ["decaying_turbulence2d", "--shape", "128", "128"],
     "taylor_green2d": ["taylor_green2d"],
 }
 FINEST = 192
