@@ -170,7 +170,14 @@ def orders() -> list[OrderStudy]:
             2e-4,
         ),
         OrderStudy(
-            "burgers2d, Cole–Hopf", "grid, none", quantity, viscous_error(2), (32, 64), (32, 64), 2.0, 5e-3
+            "burgers2d, Cole–Hopf",
+            "grid, none",
+            quantity,
+            viscous_error(2),
+            (32, 64),
+            (32, 64),
+            2.0,
+            5e-3,
         ),
         OrderStudy(
             "burgers1d_inviscid, smooth",

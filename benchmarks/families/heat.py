@@ -143,7 +143,6 @@ def time_error(method: str) -> Callable[[float], float]:
 TIME_ORDERS = {
     "beuler": (1.0, 3e-2),
     "cn": (2.0, 1e-4),
-    "dirk es324sal": (3.0, 2e-7),
     "arkimex 3": (3.0, 2e-7),
     "arkimex 4": (4.0, 1e-9),
     "rosw ra34pw2": (3.0, 2e-6),

@@ -82,7 +82,11 @@ class GridStepper:
             self.options = method_options(self.evolution, settings)
         except Exception as caught:  # raised by all, after they have met
             error = caught
-        raise_together(self.distributed.comm, error)
+        try:
+            raise_together(self.distributed.comm, error)
+        except Exception:
+            self.distributed.destroy()
+            raise
         self._vector = self.distributed.vector(self.evolution.initial)
         self._dt = settings.dt
         self._counts = {"rejected": 0.0, "nonlinear": 0.0, "linear": 0.0}
@@ -105,7 +109,7 @@ class GridStepper:
             self._rates = BlockRates(self.distributed, self.evolution, self.method.kind)
             self._ts = PETSc.TS().create(comm=self.distributed.comm)
             self._ts.setOptionsPrefix(self.options.prefix)
-            self._rates.attach(self._ts)
+            self._rates.attach(self._ts, additive=self.method.type == "arkimex")
             self._ts.setTime(settings.times[0])
             self._ts.setTimeStep(-1.0)
             self._ts.setMaxSteps(np.iinfo(np.int32).max - 1)
@@ -219,6 +223,8 @@ class GridStepper:
         landing = size >= (until - before) * (1 - 1e-6)
         failure = ""
         self._ts.setTimeStep(size)
+        if self.method.type == "rk":
+            self._ts.restartStep()  # a slope kept from the step before differs in rounding
         try:
             self._ts.step()
         except PETSc.Error as error:

@@ -15,13 +15,12 @@ from pdesolve.stepping import SteppingSettings
 
 Kind = Literal["explicit", "imex", "implicit"]
 
-# one-step methods only: a checkpoint holds one state
+# methods that begin every step with the state alone, which is what a checkpoint holds
 SUBTYPES = {
     "euler": "",
     "rk": "ts_rk_type",
     "ssp": "ts_ssp_type",
     "arkimex": "ts_arkimex_type",
-    "dirk": "ts_dirk_type",
     "rosw": "ts_rosw_type",
     "beuler": "",
     "cn": "",
@@ -31,15 +30,13 @@ _DEFAULT_SUBTYPES = {
     "rk": "3bs",
     "ssp": "rks2",
     "arkimex": "3",
-    "dirk": "es213sal",
     "rosw": "ra34pw2",
 }
 _EXPLICIT = ("euler", "rk", "ssp")
-_ADAPTIVE = ("rk", "arkimex", "dirk", "rosw")
+_ADAPTIVE = ("rk", "arkimex", "rosw")
 _WITHOUT_ESTIMATE = {
     "rk": ("1fe", "2b", "3", "4"),
     "arkimex": ("ars122", "prssp2", "bpr3", "ars443"),
-    "dirk": ("s212",),
     "rosw": ("theta1", "theta2"),
 }
 _TAKEN = ("ts_max_time", "ts_max_steps", "ts_init_time", "ts_exact_final_time", "ts_time_span")

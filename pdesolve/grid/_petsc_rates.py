@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -71,10 +72,14 @@ class BlockRates:
             couplings = tuple(sorted(diagonal | set(couplings)))
         self._matrix = BlockMatrix(self.distributed, offsets, couplings)
 
-    def attach(self, ts: Any) -> None:
-        """Give the functions to a TS."""
+    def attach(self, ts: Any, *, additive: bool = False) -> None:
+        """Give the functions to a TS, of an additive method also an explicit part of zero."""
         if self.evolution.linear:
             ts.setProblemType(PETSc.TS.ProblemType.LINEAR)
+        if self._explicit is None and additive:
+            # with no such part PETSc takes the slope at the start of a step from the step
+            # before, and the first one from a short backward Euler step
+            ts.setRHSFunction(self._nothing, self._vector())
         if self._explicit is not None:
             ts.setRHSFunction(self._right_hand_side, self._vector())
         if self._implicit is not None and self._matrix is not None:
@@ -102,7 +107,7 @@ class BlockRates:
                         f"the rate has shape {np.shape(values)}; it must have {expected}"
                     )
             except Exception as error:
-                self._error = error
+                self._keep(error)
             else:
                 return values
         return np.full(expected, np.nan)
@@ -128,7 +133,7 @@ class BlockRates:
             with np.errstate(all="ignore"):
                 step = float(function(time, ghosted))
         except Exception as error:
-            self._error = error
+            self._keep(error)
         self.raise_errors()
         return float(min(self.distributed.comm.tompi4py().allgather(step)))
 
@@ -136,6 +141,10 @@ class BlockRates:
         del ts
         assert self._explicit is not None  # noqa: S101
         self.distributed.fill(result, self._evaluate(self._explicit, time, u))
+
+    def _nothing(self, ts: Any, time: float, u: Any, result: Any) -> None:
+        del ts, time, u
+        result.set(0.0)
 
     def _residual(self, ts: Any, time: float, u: Any, slope: Any, result: Any) -> None:
         del ts
@@ -179,10 +188,19 @@ class BlockRates:
                         f"the Jacobian has shape {np.shape(values)}; it must have {shape}"
                     )
             except Exception as error:
-                self._error = error
+                self._keep(error)
             else:
                 return values
         return np.zeros(shape)
+
+    def _keep(self, error: Exception) -> None:
+        """Keep an error with its traceback as text.
+
+        The frames of a traceback hold PETSc's objects, which would live on, on this process
+        alone, and destroying them is collective.
+        """
+        error.add_note("".join(traceback.format_tb(error.__traceback__)))
+        self._error = error.with_traceback(None)
 
     def raise_errors(self) -> None:
         """Raise on all processes what one of the problem's functions has raised (collective)."""

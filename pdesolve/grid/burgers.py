@@ -69,6 +69,14 @@ def burgers_on_block(problem: BurgersProblem, block: GridBlock) -> GridEvolution
     spacing = block.grid.spacing
     size = block.dimension
 
+    given = [
+        max(
+            (float(np.abs(v).max()) for (a, _), v in sides.items() if a == axis and v is not None),
+            default=0.0,
+        )
+        for axis in range(size)
+    ]
+
     def rate(time: float, u: FloatArray) -> FloatArray:
         del time
         result = np.zeros((size, *block.shape))
@@ -91,7 +99,9 @@ def burgers_on_block(problem: BurgersProblem, block: GridBlock) -> GridEvolution
 
     def convective_step(time: float, u: FloatArray) -> float:
         del time
-        inverse = sum(float(np.abs(u[axis]).max()) / spacing[axis] for axis in range(size))
+        inverse = sum(
+            max(float(np.abs(u[axis]).max()), given[axis]) / spacing[axis] for axis in range(size)
+        )
         return LIMITED_SHARE / inverse if inverse > 0 else float("inf")
 
     initial = np.stack(

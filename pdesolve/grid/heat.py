@@ -14,7 +14,7 @@ from pdesolve.grid.block_rates import apply_stencil
 from pdesolve.grid.finite_volume import block_system, diffusion_offsets
 from pdesolve.grid.systems import GridEvolution
 from pdesolve.problems.boundary import USUAL, Robin
-from pdesolve.problems.boxes import check_grid, conditions_on
+from pdesolve.problems.boxes import check_grid, conditions_on, warn_of_jumps
 
 if TYPE_CHECKING:
     from pdesolve.problems.heat import HeatProblem
@@ -82,6 +82,7 @@ def heat_on_block(problem: HeatProblem, block: GridBlock) -> GridEvolution:
     """
     check_grid(problem, block.grid)
     conduction = _Conduction(problem, block)
+    warn_of_jumps(problem, problem.initial, block)
     offsets = diffusion_offsets(block.dimension)
 
     def rate(time: float, u: FloatArray) -> FloatArray:

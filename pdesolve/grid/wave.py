@@ -14,7 +14,7 @@ from pdesolve.grid.block_rates import apply_stencil
 from pdesolve.grid.finite_volume import block_system, diffusion_offsets
 from pdesolve.grid.systems import GridEvolution
 from pdesolve.problems.boundary import Dirichlet, Neumann, Periodic
-from pdesolve.problems.boxes import check_grid, conditions_on
+from pdesolve.problems.boxes import check_grid, conditions_on, warn_of_jumps
 
 if TYPE_CHECKING:
     from pdesolve.problems.wave import WaveProblem
@@ -37,6 +37,7 @@ def wave_on_block(problem: WaveProblem, block: GridBlock) -> GridEvolution:
     check_grid(problem, block.grid)
     conditions = conditions_on(problem, block.grid, (Dirichlet, Neumann, Periodic))
     offsets = diffusion_offsets(block.dimension)
+    warn_of_jumps(problem, problem.initial, block)
     ones = BlockCoefficient.of_function(as_spatial_function(1.0), block)
     system = block_system(block, ones, np.zeros(block.shape), conditions)
     speed = on_block(as_spatial_function(problem.speed), block)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from meshes.block import GridBlock
 from meshes.errors import InputError
-from meshes.structured import FloatArray, StructuredGrid
+from meshes.structured import AXIS_NAMES, FloatArray, StructuredGrid
 from operators.random_fields import is_finite_number
-from operators.spatial import as_spatial_function
+from operators.spatial import FieldFunction, as_spatial_function
 from pdesolve.problems.base import Problem
-from pdesolve.problems.boundary import Condition, conditions_by_side, periodic_axes
+from pdesolve.problems.boundary import Condition, Dirichlet, conditions_by_side, periodic_axes
 from pdesolve.stepping import checked_times
 
 
@@ -88,6 +90,37 @@ def values_on(name: str, function: object, grid: StructuredGrid) -> FloatArray:
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
         raise InputError(f"{name} is not finite: {values[where]} at index {where}")
     return values
+
+
+def warn_of_jumps(problem: Problem, initial: object, block: GridBlock) -> None:
+    """Warn where the initial state is not the value given on a side.
+
+    The solution then has a layer next to that side, at the first times thinner than any
+    cell. Arrays of cell values are not looked at: they do not say what is on the side.
+    """
+    function = as_spatial_function(initial)
+    if isinstance(function, FieldFunction):
+        return
+    for axis in range(block.dimension):
+        for end in ("lower", "upper"):
+            if not block.touches(axis, end):
+                continue
+            side = f"{AXIS_NAMES[axis]}_{end}"
+            condition = problem.boundary_conditions.get(
+                side, problem.boundary_conditions.get("all")
+            )
+            if not isinstance(condition, Dirichlet):
+                continue
+            points = block.side_points(axis, end).reshape(block.dimension, -1).T
+            here, given = function.evaluate(points), condition.function.evaluate(points)
+            jump = float(np.abs(here - given).max())
+            if jump > 1e-6 * max(float(np.abs(here).max()), float(np.abs(given).max())):
+                warnings.warn(
+                    f"the initial state differs by {jump:.3g} from the value given on side "
+                    f"'{side}'; the first steps have a layer there that the grid does not resolve",
+                    UserWarning,
+                    stacklevel=2,
+                )
 
 
 def output_times(final_time: object, num_times: object) -> tuple[float, ...]:
