@@ -141,7 +141,7 @@ def three_dimensional() -> FlowCase:
 
     def force(x: FloatArray) -> FloatArray:
         zero = np.zeros_like(x[0])
-        return beltrami_velocity(x) + np.stack([-np.sin(x[0]), zero, zero])
+        return np.asarray(beltrami_velocity(x) + np.stack([-np.sin(x[0]), zero, zero]))
 
     problem = StokesProblem(1.0, force, given_velocity(beltrami_velocity, 3), dimension=3)
     return FlowCase(problem, beltrami_velocity, lambda x: np.cos(x[0]) - np.sin(1.0))
