@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -92,11 +92,35 @@ class _Rows:
 
     values: FloatArray
     right: FloatArray
+    uniform: list[float] = field(default_factory=list)
 
     def couple(self, axis: int, end: str, window: tuple[slice | int, ...], weight: Values) -> None:
         """Add weight · (u_i − u_j) for the neighbours j at one end of the cells i."""
         self.values[0][window] += weight
-        self.values[1 + 2 * axis + (end == "upper")][window] -= weight
+        self.neighbours(axis, end, window, weight)
+
+    def couple_all(
+        self, axis: int, end: str, window: tuple[slice | int, ...], weight: float
+    ) -> None:
+        """The same for all cells but the last layer at that end, and one weight."""
+        self.uniform.append(weight)
+        self.values[0][_along(axis, -1 if end == "upper" else 0)] -= weight
+        self.neighbours(axis, end, window, weight)
+
+    def neighbours(
+        self, axis: int, end: str, window: tuple[slice | int, ...], weight: Values
+    ) -> None:
+        """Set the coefficients −weight of the neighbours j."""
+        row = self.values[1 + 2 * axis + (end == "upper")]
+        if isinstance(weight, float):
+            row[window] = -weight
+        else:
+            row[window] = np.negative(weight)
+
+    def finish(self) -> None:
+        """Add what is the same in all cells."""
+        if self.uniform:
+            self.values[0] += sum(self.uniform)
 
 
 def block_system(
@@ -148,6 +172,7 @@ def block_system(
         _interior_faces(rows, block, coefficient, convection, axis)
         for end in ENDS:
             _end_faces(rows, block, coefficient, convection, axis, end, own)
+    rows.finish()
     fixed = any(
         isinstance(condition, Dirichlet) or _somewhere_positive(block.grid, side, condition)
         for side, condition in own.items()
@@ -188,7 +213,11 @@ def _interior_faces(
         face *= 2.0 / h**2
     velocity = convection.at_faces(block, axis, slice(1, size))
     for window, end, outward in ((low, "upper", 1.0), (high, "lower", -1.0)):
-        rows.couple(axis, end, window, convection.weight(face, outward, velocity, h))
+        weight = convection.weight(face, outward, velocity, h)
+        if isinstance(weight, float):
+            rows.couple_all(axis, end, window, weight)
+        else:
+            rows.couple(axis, end, window, weight)
 
 
 def _end_faces(
