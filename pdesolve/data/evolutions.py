@@ -46,6 +46,8 @@ class EvolutionStrategy:
         estimate is the relative L2 difference at the last time.
     unused_options
         Whether options that PETSc did not read are a warning or an error.
+    own_mesh
+        Whether each problem brings its mesh. Then there is no error estimate.
     """
 
     def __init__(
@@ -59,8 +61,10 @@ class EvolutionStrategy:
         stepping: Mapping[str, Any] | None = None,
         estimate_error: bool = True,
         unused_options: UnusedOptions = "warn",
+        own_mesh: bool = False,
     ) -> None:
         self.grid = grid
+        self.own_mesh = own_mesh
         self.backend = backend
         self.rtol = rtol
         self.parameters = dict(solver_parameters or {})
@@ -68,7 +72,7 @@ class EvolutionStrategy:
         self.unused_options = unused_options
         self.times = reference.times
         sizes = tuple((size + 1) // 2 for size in grid.shape)
-        self._coarse = sizes if estimate_error and min(sizes) >= SMALLEST else None
+        self._coarse = sizes if estimate_error and min(sizes) >= SMALLEST and not own_mesh else None
         self._comm: Any = None
         if backend != "spectral":
             from pdesolve._petsc_comm import own_communicator
@@ -116,7 +120,7 @@ class EvolutionStrategy:
         try:
             trajectory: Trajectory = evolve(
                 problem,
-                mesh=shape,
+                mesh=None if self.own_mesh else shape,
                 backend=self.backend,  # type: ignore[arg-type]
                 rtol=self.rtol,
                 solver_parameters=self.parameters,

@@ -254,6 +254,7 @@ def _strategy(
             stepping=discretization,
             estimate_error=estimate_error,
             unused_options=unused_options,
+            own_mesh=family.has_own_mesh,
         )
     rtol = 1e-8 if rtol is None else rtol
     if backend == "grid" and reference.has_stencil:

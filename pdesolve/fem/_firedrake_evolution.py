@@ -317,7 +317,15 @@ class FemStepper:
         """A copy of the state."""
         form = self.form
         copy = firedrake.Function(form.space).assign(form.state)
-        return FemState(copy, form.names, form.main, form.inputs, self.named.evaluators)
+        return FemState(
+            copy,
+            form.names,
+            form.main,
+            form.inputs,
+            self.named.evaluators,
+            form.names,
+            form.hole_value,
+        )
 
     def quantities(self) -> Mapping[str, float]:
         """The form's quantities at the time reached (collective)."""

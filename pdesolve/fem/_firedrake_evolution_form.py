@@ -140,6 +140,9 @@ class EvolutionForm:
         all but one factor of each nonlinear term.
     context
         The application context that Firedrake's preconditioners read (``appctx``).
+    hole_value
+        What states give at points outside the mesh but inside its bounding box, such as in
+        an obstacle; an error when left out.
 
     Examples
     --------
@@ -168,6 +171,7 @@ class EvolutionForm:
     rate: Any = None
     extrapolated: Callable[[Any], Any] | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
+    hole_value: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.residual.arguments()) != 1:

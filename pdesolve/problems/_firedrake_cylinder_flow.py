@@ -53,6 +53,7 @@ def cylinder_flow_form(problem: CylinderFlowProblem, context: FormContext) -> Ev
         quantities=_quantities(problem, context, state, rate),
         rate=rate,
         extrapolated=extrapolated,
+        hole_value=0.0,
     )
 
 
