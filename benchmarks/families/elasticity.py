@@ -174,6 +174,7 @@ class WithoutRigidMotions(ElasticityProblem):
     """The same problem, whose multigrid knows nothing of rigid motions."""
 
     def weak_form(self, context: Any) -> Any:
+        """The form without its near null space."""
         return replace(super().weak_form(context), near_null_space=None)
 
 

@@ -36,8 +36,11 @@ SMALLEST_STEP = 1.0 / 64
 
 def default_parameters(form: NonlinearForm, named: Mapping[str, Any] | None) -> dict[str, Any]:
     """Options to use where the caller says nothing: named ones, the form's, the backend's."""
-    own = flatten(form_parameters(form) if named is None else named)
-    if own:
+    own = flatten(form_parameters(form))
+    newton = {key: value for key, value in own.items() if key.startswith("snes_")}
+    if named is not None:
+        return {**NEWTON, **newton, **flatten(named)}
+    if "pc_type" in own:
         return {**NEWTON, **own}
     space = form.state.function_space()
     dimension = int(space.mesh().unique().geometric_dimension)
@@ -46,7 +49,7 @@ def default_parameters(form: NonlinearForm, named: Mapping[str, Any] | None) -> 
     method = dict(DIRECT if small else multigrid)
     if small and form.null_space is not None:
         method["mat_mumps_icntl_24"] = 1  # null pivots
-    return {**NEWTON, **method}
+    return {**NEWTON, **method, **own}
 
 
 class NonlinearFormSolver:

@@ -9,7 +9,7 @@ import numpy as np
 
 from meshes.errors import InputError
 from pdesolve.fem._firedrake import firedrake, ufl
-from pdesolve.fem._firedrake_data import require_positive
+from pdesolve.fem._firedrake_data import node_coordinates, require_positive
 from pdesolve.fem._firedrake_forms import FormContext, LinearForm, NonlinearForm
 from pdesolve.problems.boundary import Condition, Dirichlet, Neumann
 from pdesolve.problems.elasticity_problem import ElasticityProblem, is_zero
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pdesolve.solution import Solution
 
 LOCKING_RATIO = 0.49
+# Newton's steps bend a thin solid too far, and shortening them until the residual falls (bt)
+# takes many of them; this line search looks for the place where the energy is stationary.
+NEWTON = {"snes_linesearch_type": "cp"}
 
 
 def elasticity_form(problem: ElasticityProblem, context: FormContext) -> LinearForm | NonlinearForm:
@@ -129,6 +132,7 @@ def _neo_hookean(
         symmetric=True,
         near_null_space=_basis(rigid_motions(space), context),
         inputs=(modulus,) if isinstance(modulus, firedrake.Function) else (),
+        solver_parameters=NEWTON,
         continuation=load.assign,
     )
 
@@ -137,9 +141,15 @@ def _strain(u: Any) -> Any:
     return ufl.sym(ufl.grad(u))
 
 
+def _lame_factors(problem: ElasticityProblem) -> tuple[Any, Any]:
+    """As constants of a form, so that all Poisson ratios share one kernel."""
+    first, shear = problem.lame_factors
+    return firedrake.Constant(first), firedrake.Constant(shear)
+
+
 def linear_stress(problem: ElasticityProblem, modulus: Any, u: Any) -> Any:
     """σ(u) as a UFL expression."""
-    first, shear = problem.lame_factors
+    first, shear = _lame_factors(problem)
     strain = _strain(u)
     return modulus * (
         first * ufl.tr(strain) * ufl.Identity(problem.dimension) + 2.0 * shear * strain
@@ -148,7 +158,7 @@ def linear_stress(problem: ElasticityProblem, modulus: Any, u: Any) -> Any:
 
 def neo_hookean_stress(problem: ElasticityProblem, modulus: Any, u: Any) -> Any:
     """P(∇u) as a UFL expression."""
-    first, shear = problem.lame_factors
+    first, shear = _lame_factors(problem)
     gradient = ufl.Identity(problem.dimension) + ufl.grad(u)
     inverse = ufl.inv(gradient).T
     return modulus * (shear * (gradient - inverse) + first * ufl.ln(ufl.det(gradient)) * inverse)
@@ -157,18 +167,22 @@ def neo_hookean_stress(problem: ElasticityProblem, modulus: Any, u: Any) -> Any:
 def rigid_motions(space: Any) -> list[Any]:
     """Shifts and linearised rotations as functions of a vector space, orthonormal."""
     mesh = space.mesh()
-    size = int(mesh.geometric_dimension)
-    x = ufl.SpatialCoordinate(mesh)
-    volume = firedrake.assemble(firedrake.Constant(1.0) * ufl.dx(domain=mesh))
-    centre = [firedrake.assemble(x[axis] * ufl.dx) / volume for axis in range(size)]
-    found = [np.eye(size)[axis] for axis in range(size)]
-    modes = [firedrake.Function(space).interpolate(firedrake.Constant(shift)) for shift in found]
+    points = node_coordinates(space)
+    size = points.shape[1]
+    corners = mesh.comm.allgather((points.min(axis=0), points.max(axis=0)))
+    centre = (np.min([c[0] for c in corners], axis=0) + np.max([c[1] for c in corners], axis=0)) / 2
+    arms = points - centre
+    motions = [np.broadcast_to(np.eye(size)[axis], points.shape) for axis in range(size)]
     for one in range(size):
         for other in range(one + 1, size):
-            entries: list[Any] = [0.0] * size
-            entries[one] = -(x[other] - centre[other])
-            entries[other] = x[one] - centre[one]
-            modes.append(firedrake.Function(space).interpolate(ufl.as_vector(entries)))
+            turned = np.zeros(points.shape)
+            turned[:, one], turned[:, other] = -arms[:, other], arms[:, one]
+            motions.append(turned)
+    modes = []
+    for motion in motions:
+        mode = firedrake.Function(space)
+        mode.dat.data_with_halos[...] = motion
+        modes.append(mode)
     return _orthonormal(modes)
 
 
@@ -226,7 +240,10 @@ def _parts(solution: Solution) -> tuple[ElasticityProblem, Any, Any]:
     if not isinstance(problem, ElasticityProblem):
         raise InputError(f"'{problem.name}' is no elasticity problem")
     inputs = getattr(state, "inputs", ())
-    return problem, inputs[0] if inputs else problem.young_modulus, solution.native
+    modulus: Any = inputs[0] if inputs else problem.young_modulus
+    if isinstance(modulus, int | float):
+        modulus = firedrake.Constant(float(modulus))
+    return problem, modulus, solution.native
 
 
 def energy_of(solution: Solution) -> float:
@@ -235,7 +252,7 @@ def energy_of(solution: Solution) -> float:
     if problem.material == "linear":
         density = ufl.inner(linear_stress(problem, modulus, u), _strain(u)) / 2.0
         return float(firedrake.assemble(density * ufl.dx))
-    first, shear = problem.lame_factors
+    first, shear = _lame_factors(problem)
     gradient = ufl.Identity(problem.dimension) + ufl.grad(u)
     log = ufl.ln(ufl.det(gradient))
     density = modulus * (
