@@ -15,6 +15,7 @@ NAMES = (
     "fno_step",
     "finite_elements",
     "raviart_thomas",
+    "spectral_batch",
     "navier_stokes_time",
     "navier_stokes_throughput",
     "poisson3d",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +17,8 @@ from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.spectral.evolution import Array, SpectralEvolution, stack
 from pdesolve.spectral.integrator import FourierIntegrator
 from pdesolve.stepping import checked_step, checked_times
+
+_CACHED_BYTES = 2**18  # of a piece's state; larger ones fall out of a core's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +104,10 @@ def evolve_batch(
     TimeStepFailure
         If trajectories blow up; the message names them, and ``solution`` holds all.
 
+    Notes
+    -----
+    NumPy takes the batch in pieces that fit a processor's cache.
+
     Examples
     --------
     >>> from pdesolve import get_family, sample_generator
@@ -113,31 +119,41 @@ def evolve_batch(
     if not problems:
         raise InputError("a batch needs at least one problem")
     where = grid if isinstance(grid, StructuredGrid) else problems[0].grid(grid)
-    evolution = stack([problem.spectral_evolution(where) for problem in problems])
+    evolutions = [problem.spectral_evolution(where) for problem in problems]
     instants = checked_times(problems[0].times if times is None else times)
-    integrator = FourierIntegrator(
-        evolution, xp=xp, dtype=dtype, device=device, workers=workers, method=method
-    )
-    states, size = _states(integrator, integrator.initial(), instants, checked_step(dt))
-    library = integrator.transforms.xp
-    rows = [integrator.quantities(state) for state in states]
+    smallest = min(item.step_size for item in evolutions)
+    parts = []
+    for part in _parts(evolutions, whole=xp is not None and xp != "numpy" and xp is not np):
+        integrator = FourierIntegrator(
+            replace(stack(part), step_size=smallest),
+            xp=xp,
+            dtype=dtype,
+            device=device,
+            workers=workers,
+            method=method,
+        )
+        parts.append(_solved(integrator, instants, checked_step(dt)))
+    library, first = integrator.transforms.xp, integrator.evolution
     found = BatchTrajectories(
         instants,
-        library.stack([integrator.report(state) for state in states], axis=1),
-        evolution.reported_names,
-        {name: library.stack([row[name] for row in rows], axis=-1) for name in rows[0]},
+        library.concat([values for values, _, _ in parts], axis=0),
+        first.reported_names,
+        {
+            name: library.concat([history[name] for _, history, _ in parts], axis=0)
+            for name in first.diagnostics
+        },
         where,
-        size,
+        parts[0][2],
     )
     if check and not found.finite.all():
         bad = np.flatnonzero(~found.finite)
-        first = np.asarray([bool(np.isfinite(_host(state)[bad[0]]).all()) for state in states])
+        lost = _host(found.values)[bad[0]].reshape(len(instants), -1)
+        number = int(np.isfinite(lost).all(axis=1).argmin())
         raise TimeStepFailure(
-            f"{bad.size} of {len(problems)} trajectories are not finite with dt = {size:.3g} "
-            f"(numbers {', '.join(map(str, bad[:10]))}{', ...' if bad.size > 10 else ''}; the "
-            f"first between t = {instants[int(first.argmin()) - 1]:g} and "
-            f"{instants[int(first.argmin())]:g}). Take a smaller dt or a finer grid, or "
-            "check=False and leave them out",
+            f"{bad.size} of {len(problems)} trajectories are not finite with dt = "
+            f"{found.step_size:.3g} (numbers {', '.join(map(str, bad[:10]))}{', ...' if bad.size > 10 else ''}; the "
+            f"first between t = {instants[number - 1]:g} and {instants[number]:g}). Take a smaller "
+            "dt or a finer grid, or check=False and leave them out",
             solution=found,
         )
     return found
@@ -210,6 +226,29 @@ def _states(
             state = integrator.step(state, start + number * size, size)
         states.append(state)
     return states, size
+
+
+def _parts(
+    evolutions: list[SpectralEvolution], *, whole: bool
+) -> Iterator[list[SpectralEvolution]]:
+    """The batch, or for a CPU's cache pieces of it."""
+    number = len(evolutions)
+    if not whole:
+        number = max(1, _CACHED_BYTES // int(np.asarray(evolutions[0].initial).nbytes))
+        stack([evolutions[0], *evolutions[number::number]])  # the pieces must fit together too
+    for start in range(0, len(evolutions), number):
+        yield evolutions[start : start + number]
+
+
+def _solved(
+    integrator: FourierIntegrator, times: tuple[float, ...], dt: float | None
+) -> tuple[Array, dict[str, Array], float]:
+    """Values ``(batch, time, channel, *shape)``, diagnostics, and the last step's size."""
+    states, size = _states(integrator, integrator.initial(), times, dt)
+    xp = integrator.transforms.xp
+    rows = [integrator.quantities(state) for state in states]
+    history = {name: xp.stack([row[name] for row in rows], axis=-1) for name in rows[0]}
+    return xp.stack([integrator.report(state) for state in states], axis=1), history, size
 
 
 def _host(state: Array) -> Any:

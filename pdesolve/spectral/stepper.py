@@ -23,7 +23,7 @@ from pdesolve.spectral.state import FourierState
 from pdesolve.stepping import OnStep, StepInfo, SteppingSettings
 
 COARSE_STEP = 25.0
-TAIL = 1e-3
+TAIL = 5e-3
 
 
 class SpectralStepper:

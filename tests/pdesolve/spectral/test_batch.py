@@ -14,6 +14,7 @@ from pdesolve.problems.advection import AdvectionProblem
 from pdesolve.problems.burgers import BurgersProblem
 from pdesolve.problems.heat import HeatProblem
 from pdesolve.problems.korteweg_de_vries import KortewegDeVriesProblem
+from pdesolve.spectral import batch as batch_module
 from pdesolve.spectral.batch import evolve_batch, rollout
 from pdesolve.spectral.evolution import SpectralEvolution, stack
 
@@ -62,6 +63,16 @@ def test_a_batch_gives_what_each_problem_gives(name: str) -> None:
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
         for key, values in alone.history.items():
             np.testing.assert_allclose(batch.history[key][number], values, rtol=1e-10, atol=1e-13)
+
+
+def test_pieces_of_a_batch_make_the_whole(monkeypatch) -> None:
+    problems = problems_of("heat1d", 7)
+    whole = evolve_batch(problems, 32)
+    monkeypatch.setattr(batch_module, "_CACHED_BYTES", 2 * 32 * 8)  # two problems a piece
+    pieces = evolve_batch(problems, 32)
+    np.testing.assert_array_equal(pieces.values, whole.values)
+    np.testing.assert_array_equal(pieces.history["energy"], whole.history["energy"])
+    assert pieces.values.shape[0] == 7
 
 
 @pytest.mark.torch
