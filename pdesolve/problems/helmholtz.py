@@ -58,6 +58,12 @@ def complex_parts(value: object) -> tuple[object, object]:
     return value, 0.0
 
 
+def _is_zero(value: object) -> bool:
+    if hasattr(value, "ufl_shape"):
+        return False
+    return as_spatial_function(value) == ConstantFunction(0.0)
+
+
 def part_of_conditions(conditions: Mapping[str, Condition], part: int) -> dict[str, Condition]:
     """The conditions with the real (0) or imaginary (1) part of their data."""
     found: dict[str, Condition] = {}
@@ -189,7 +195,10 @@ class HelmholtzProblem(Problem):
                 f"preconditioner_shift={self.preconditioner_shift!r} must be finite and not "
                 "negative"
             )
-        _ = self.unknowns, self.wavenumber_function  # check the data
+        for value in (self.wavenumber, *complex_parts(self.source)):
+            if not hasattr(value, "ufl_shape"):  # finite elements take such as well
+                as_spatial_function(value)
+        _ = self.is_complex  # checks the data on sides
 
     @property
     def wavenumber_function(self) -> SpatialFunction:
@@ -205,8 +214,7 @@ class HelmholtzProblem(Problem):
                 return True
             if isinstance(condition, Dirichlet | Neumann):
                 data.append(condition.value if isinstance(condition, Dirichlet) else condition.flux)
-        zero = ConstantFunction(0.0)
-        return any(as_spatial_function(complex_parts(value)[1]) != zero for value in data)
+        return any(not _is_zero(complex_parts(value)[1]) for value in data)
 
     @property
     def unknowns(self) -> tuple[str, ...]:

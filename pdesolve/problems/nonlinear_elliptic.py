@@ -12,10 +12,9 @@ import numpy as np
 from meshes.block import GridBlock
 from meshes.errors import InputError
 from meshes.field import Field
-from meshes.structured import FloatArray, StructuredGrid
+from meshes.structured import StructuredGrid
 from operators.random_fields import is_finite_number
 from operators.spatial import ConstantFunction, as_spatial_function
-from pdesolve.grid.ghost_sides import GhostSide, fill_ghosts, ghost_sides
 from pdesolve.grid.nonlinear_diffusion import (
     dirichlet_energy,
     p_laplacian_system,
@@ -24,7 +23,13 @@ from pdesolve.grid.nonlinear_diffusion import (
 from pdesolve.grid.systems import NonlinearSystem
 from pdesolve.problems.base import Problem
 from pdesolve.problems.boundary import Condition, Dirichlet, Neumann, Periodic, Robin
-from pdesolve.problems.boxes import check_grid, conditions_on, values_on
+from pdesolve.problems.boxes import values_on
+from pdesolve.problems.elliptic_boxes import (
+    complete_elliptic,
+    elliptic_sides,
+    require_positive_number,
+    whole_with_ghosts,
+)
 from pdesolve.problems.nonlinear_elliptic_families import (
     bratu2d,
     one_sided_reaction2d,
@@ -43,46 +48,6 @@ __all__ = [
 _SEMILINEAR = (Dirichlet, Neumann, Robin, Periodic)
 # λ at which the two solutions with u = 0 on the sides of the unit interval and square meet
 TURNING_POINTS = {1: 3.513830719, 2: 6.808124423}
-
-
-def _complete(problem: Any) -> None:
-    """Check and fill in dimension, box and boundary conditions."""
-    if problem.dimension not in (1, 2, 3):
-        raise InputError(f"dimension={problem.dimension!r} must be 1, 2 or 3")
-    if not isinstance(problem.boundary_conditions, Mapping):
-        raise InputError(
-            f"boundary_conditions={problem.boundary_conditions!r} must map side names to "
-            "conditions, such as {'all': Dirichlet(0.0)}"
-        )
-    box = StructuredGrid((2,) * problem.dimension, problem.lower, problem.upper)  # checks the box
-    object.__setattr__(problem, "lower", box.lower)
-    object.__setattr__(problem, "upper", box.upper)
-    object.__setattr__(problem, "boundary_conditions", dict(problem.boundary_conditions))
-    as_spatial_function(problem.source)
-
-
-def _positive(name: str, value: object) -> None:
-    if not (is_finite_number(value) and value > 0):  # type: ignore[operator]
-        raise InputError(f"{name}={value!r} must be positive and finite")
-
-
-def _sides(problem: Problem, block: GridBlock, allowed: tuple[type, ...]) -> tuple[GhostSide, ...]:
-    check_grid(problem, block.grid)
-    return ghost_sides(block, conditions_on(problem, block.grid, allowed))
-
-
-def _whole_with_ghosts(
-    problem: Problem, answer: Field, allowed: tuple[type, ...]
-) -> tuple[FloatArray, GridBlock]:
-    """A field on a grid of the problem with its ghosts filled."""
-    if not isinstance(answer.mesh, StructuredGrid):
-        raise InputError("the energy is computed on grids; give solution.on(problem.grid(shape))")
-    block = GridBlock.whole(answer.mesh)
-    sides = _sides(problem, block, allowed)
-    wrap = [(1, 1) if wraps else (0, 0) for wraps in answer.mesh.periodic]
-    rest = [(0, 0) if wraps else (1, 1) for wraps in answer.mesh.periodic]
-    values = np.pad(np.pad(answer.values[0], wrap, mode="wrap"), rest)
-    return fill_ghosts(values, sides), block
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +103,7 @@ class BratuProblem(Problem):
     unknown: ClassVar[str] = "u"
 
     def __post_init__(self) -> None:
-        _complete(self)
+        complete_elliptic(self)
         if not is_finite_number(self.strength) or self.strength < 0:
             raise InputError(f"strength={self.strength!r} must be finite and not negative")
         limit = self.largest_strength
@@ -156,6 +121,8 @@ class BratuProblem(Problem):
         turning points; on other boxes the first eigenvalue of −Δ over e, which no λ with
         a solution exceeds. Only for f = 0 and u = 0 on all sides.
         """
+        if hasattr(self.source, "ufl_shape"):
+            return math.inf
         free = ConstantFunction(0.0)
         plain = as_spatial_function(self.source) == free and all(
             isinstance(condition, Dirichlet) and condition.function == free
@@ -176,7 +143,7 @@ class BratuProblem(Problem):
         """Second differences on cell-centred grids."""
         return semilinear_system(
             block,
-            _sides(self, block, _SEMILINEAR),
+            elliptic_sides(self, block, _SEMILINEAR),
             name=self.unknown,
             reaction=lambda u: -self.strength * np.exp(u),
             derivative=lambda u: -self.strength * np.exp(u),
@@ -189,7 +156,7 @@ class BratuProblem(Problem):
 
         Dirichlet sides only are meant: fluxes given on sides are not counted.
         """
-        values, block = _whole_with_ghosts(self, answer, _SEMILINEAR)
+        values, block = whole_with_ghosts(self, answer, _SEMILINEAR)
         u = answer.values[0]
         work = self.strength * np.exp(u) + values_on("source", self.source, block.grid) * u
         gradients = dirichlet_energy(values, block, lambda s: s / 2)
@@ -251,10 +218,10 @@ class PLaplacianProblem(Problem):
     unknown: ClassVar[str] = "u"
 
     def __post_init__(self) -> None:
-        _complete(self)
+        complete_elliptic(self)
         if not is_finite_number(self.exponent) or not 1.1 <= self.exponent <= 6.0:
             raise InputError(f"exponent={self.exponent!r} must lie between 1.1 and 6")
-        _positive("regularisation", self.regularisation)
+        require_positive_number("regularisation", self.regularisation)
 
     def input_fields(self, grid: StructuredGrid) -> Field:
         """The source, one channel."""
@@ -262,7 +229,7 @@ class PLaplacianProblem(Problem):
 
     def nonlinear_system(self, block: GridBlock) -> NonlinearSystem:
         """The derivative of a discrete energy, a scheme with nine points."""
-        sides = _sides(self, block, (Dirichlet, Periodic))
+        sides = elliptic_sides(self, block, (Dirichlet, Periodic))
         source = values_on("source", self.source, block.own_grid())
         systems = [
             p_laplacian_system(
@@ -293,7 +260,7 @@ class PLaplacianProblem(Problem):
 
     def energy(self, answer: Field) -> float:
         """∫ (|∇u|² + ε²)^(p/2) / p − f u on a grid; the solution is its minimum."""
-        values, block = _whole_with_ghosts(self, answer, (Dirichlet, Periodic))
+        values, block = whole_with_ghosts(self, answer, (Dirichlet, Periodic))
         work = values_on("source", self.source, block.grid) * answer.values[0]
         shift, power = self.regularisation**2, self.exponent / 2
         gradients = dirichlet_energy(values, block, lambda s: (s + shift) ** power / (2 * power))
@@ -364,7 +331,7 @@ class OneSidedReactionProblem(Problem):
     unknown: ClassVar[str] = "u"
 
     def __post_init__(self) -> None:
-        _complete(self)
+        complete_elliptic(self)
         if not is_finite_number(self.rate) or self.rate < 0:
             raise InputError(f"rate={self.rate!r} must be finite and not negative")
         kinds = [type(condition) for condition in self.boundary_conditions.values()]
@@ -384,7 +351,7 @@ class OneSidedReactionProblem(Problem):
         """Second differences on cell-centred grids."""
         return semilinear_system(
             block,
-            _sides(self, block, _SEMILINEAR),
+            elliptic_sides(self, block, _SEMILINEAR),
             name=self.unknown,
             reaction=lambda u: self.rate * np.maximum(u, 0.0),
             derivative=lambda u: np.where(u > 0.0, float(self.rate), 0.0),
@@ -397,7 +364,7 @@ class OneSidedReactionProblem(Problem):
 
         Dirichlet sides only are meant: fluxes given on sides are not counted.
         """
-        values, block = _whole_with_ghosts(self, answer, _SEMILINEAR)
+        values, block = whole_with_ghosts(self, answer, _SEMILINEAR)
         u = answer.values[0]
         work = values_on("source", self.source, block.grid) * u
         density = self.rate / 2 * np.maximum(u, 0.0) ** 2 - work

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -121,9 +122,7 @@ class TestEnergies:
         assert solution.result.converged
         assert energies[-1] < energies[0]
         slack = 1e-12 * abs(energies[-1])
-        assert all(
-            after <= before + slack for before, after in zip(energies, energies[1:], strict=False)
-        )
+        assert all(after <= before + slack for before, after in pairwise(energies))
 
     def test_the_answer_is_the_minimum(self):
         problem = problem_of("p_laplacian2d")
