@@ -279,7 +279,7 @@ class CylinderFlowSteadyFamily(ProblemFamily):
 
 def navier_stokes_channel(**options: Any) -> ChannelFamily:
     """Navier–Stokes flow through a channel past a disk, with a random inflow profile."""
-    return ChannelFamily(inertia=True, **options)
+    return ChannelFamily(True, **options)
 
 
 def lid_driven_cavity(**options: Any) -> LidDrivenCavityFamily:

@@ -43,4 +43,4 @@ class StokesProblem(FlowProblem):
 
 def stokes_channel(**options: Any) -> ChannelFamily:
     """Stokes flow through a channel past a disk, with a random inflow profile."""
-    return ChannelFamily(inertia=False, **options)
+    return ChannelFamily(False, **options)
