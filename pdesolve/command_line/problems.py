@@ -77,14 +77,15 @@ def mesh_for(words: Words, family: ProblemFamily) -> Any:
     return shape_for(words["shape"], family)
 
 
-def mesh_text(backend: str, given: Words, mesh: Any) -> str:
-    """What was solved on, in words."""
+def mesh_text(backend: str, given: Words, mesh: Any, lowest_degree: int = 1) -> str:
+    """What was solved on, in words; flows have no elements of degree 1."""
     if mesh is None:
         text = "the family's own"
     else:
         text = mesh if isinstance(mesh, str) else f"{shape_text(mesh)} cells"
     if backend == "fem":
-        text += f", {given['element'] or 'CG'} elements of degree {given['degree'] or 1}"
+        degree = max(given["degree"] or 1, lowest_degree)
+        text += f", {given['element'] or 'CG'} elements of degree {degree}"
     return text
 
 

@@ -154,6 +154,10 @@ def _surrogate(
     return surrogate
 
 
+def _lowest_degree(solution: Solution) -> int:
+    return int(getattr(solution.problem, "lowest_degree", 1))
+
+
 def _result_rows(solution: Solution) -> list[tuple[str, str]]:
     result = solution.result
     reason = result.reason if result.converged else f"{result.reason} (NOT converged)"
@@ -172,7 +176,10 @@ def _print_one(title: str, solution: Solution, given: Words, mesh: Any) -> None:
     total = sum(solution.result.seconds.values())
     rows = [
         ("backend", solution.backend),
-        ("mesh", mesh_text(solution.backend, given, mesh)),
+        (
+            "mesh",
+            mesh_text(solution.backend, given, mesh, _lowest_degree(solution)),
+        ),
         *_result_rows(solution),
         ("total time", seconds_text(total)),
     ]

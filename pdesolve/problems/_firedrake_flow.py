@@ -96,7 +96,7 @@ def flow_data(problem: FlowProblem, context: FormContext) -> FlowData:
             "with Taylor–Hood elements, element='CG' (or 'Q') and degree=2 or more"
         )
     # the lowest stable pair, also for the degree 1 that callers get who say nothing
-    context = replace(context, degree=max(context.degree, 2))
+    context = replace(context, degree=max(context.degree, problem.lowest_degree))
     space = context.vector_space() * context.space("CG", context.degree - 1)
     size = context.dimension
     v, _ = firedrake.TestFunctions(space)

@@ -107,6 +107,7 @@ class FlowProblem(Problem):
     name: str = "flow"
 
     unknown: ClassVar[str] = "velocity"
+    lowest_degree: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         if self.dimension not in (2, 3):
