@@ -57,7 +57,7 @@ def heat_form(problem: HeatProblem, context: FormContext) -> EvolutionForm:
         context.dirichlet(space, problem.boundary_conditions),
         (problem.unknown,),
         method="radau-iia-2",
-        quantities={"heat": u * ufl.dx, "energy": 0.5 * u**2 * ufl.dx},
+        quantities={"mass": u * ufl.dx, "energy": 0.5 * u**2 * ufl.dx},
         inputs=inputs,
         time_functions=functions,
     )
