@@ -19,7 +19,7 @@ from operators._petsc_block import DistributedGrid
 from operators.failures import CheckpointError, TimeStepFailure
 from operators.result import EvolutionResult
 from pdesolve._petsc_options import unused_message
-from pdesolve.grid._petsc_methods import chosen_method, method_options, refused
+from pdesolve.grid._petsc_methods import checked_rtol, chosen_method, method_options, refused
 from pdesolve.grid._petsc_rates import BlockRates
 from pdesolve.grid._petsc_solver import raise_together
 from pdesolve.grid._petsc_state import BlockState
@@ -116,7 +116,7 @@ class GridStepper:
             self._ts.setExactFinalTime(PETSc.TS.ExactFinalTime.STEPOVER)
             self._ts.setErrorIfStepFails(False)
             scale = float(self._vector.norm(PETSc.NormType.INFINITY)) or 1.0
-            rtol = DEFAULT_RTOL if settings.rtol is None else _checked_rtol(settings.rtol)
+            rtol = DEFAULT_RTOL if settings.rtol is None else checked_rtol(settings.rtol)
             self._ts.setTolerances(rtol=rtol, atol=rtol * scale)
             try:
                 self._ts.setFromOptions()
@@ -400,9 +400,3 @@ def _name(reasons: Any, code: int) -> str:
         if value == code and name.startswith(("CONVERGED", "DIVERGED")):
             return str(name)
     return f"reason {code}"
-
-
-def _checked_rtol(rtol: object) -> float:
-    if isinstance(rtol, bool) or not isinstance(rtol, int | float) or not 0 < rtol < 1:
-        raise InputError(f"rtol={rtol!r} must be a number between 0 and 1")
-    return float(rtol)

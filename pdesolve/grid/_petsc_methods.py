@@ -174,3 +174,10 @@ def refused(error: Exception) -> InputError:
     """What to say when PETSc does not take the options."""
     text = str(error).strip().splitlines()[-1].strip()
     return InputError(f"PETSc refused the solver's options: {text}")
+
+
+def checked_rtol(rtol: object) -> float:
+    """A tolerance between 0 and 1, or an error."""
+    if isinstance(rtol, bool) or not isinstance(rtol, int | float) or not 0 < rtol < 1:
+        raise InputError(f"rtol={rtol!r} must be a number between 0 and 1")
+    return float(rtol)

@@ -91,5 +91,5 @@ def advection_on_block(problem: AdvectionProblem, block: GridBlock) -> GridEvolu
         rate=rate,
         stable_step=lambda time, u: step,  # noqa: ARG005
         method=dict(DEFAULT_METHOD),
-        conserved={"mass": lambda u: u[0]},
+        conserved={"mass": lambda u: u[0], "energy": lambda u: 0.5 * u[0] ** 2},
     )

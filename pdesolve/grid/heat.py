@@ -82,7 +82,6 @@ def heat_on_block(problem: HeatProblem, block: GridBlock) -> GridEvolution:
     """
     check_grid(problem, block.grid)
     conduction = _Conduction(problem, block)
-    warn_of_jumps(problem, problem.initial, block)
     offsets = diffusion_offsets(block.dimension)
 
     def rate(time: float, u: FloatArray) -> FloatArray:
@@ -99,6 +98,7 @@ def heat_on_block(problem: HeatProblem, block: GridBlock) -> GridEvolution:
         return 2.0 / float(largest) if largest > 0 else float("inf")
 
     initial = on_block(as_spatial_function(problem.initial), block)
+    warn_of_jumps(problem, problem.initial, initial, block)
     return GridEvolution(
         names=problem.unknowns,
         initial=initial[None],
@@ -109,5 +109,5 @@ def heat_on_block(problem: HeatProblem, block: GridBlock) -> GridEvolution:
         spectrum="real",
         linear=True,
         method=dict(DEFAULT_METHOD),
-        conserved={"heat": lambda u: u[0]},
+        conserved={"mass": lambda u: u[0], "energy": lambda u: 0.5 * u[0] ** 2},
     )

@@ -32,17 +32,20 @@ def wave_on_block(problem: WaveProblem, block: GridBlock) -> GridEvolution:
     """Second differences for :class:`pdesolve.problems.wave.WaveProblem`.
 
     With A u − b for −Δu and the boundary data, the energy ½ Σ (v²/c² + u A u) − Σ u b,
-    times the cell volume, does not change as long as time is continuous.
+    times the cell volume, does not change as long as time is continuous. Where c is one
+    number, c² times that is reported, ½ ∫ v² + c² |∇u|².
     """
     check_grid(problem, block.grid)
     conditions = conditions_on(problem, block.grid, (Dirichlet, Neumann, Periodic))
     offsets = diffusion_offsets(block.dimension)
-    warn_of_jumps(problem, problem.initial, block)
+    displacement = on_block(as_spatial_function(problem.initial), block)
+    warn_of_jumps(problem, problem.initial, displacement, block)
     ones = BlockCoefficient.of_function(as_spatial_function(1.0), block)
     system = block_system(block, ones, np.zeros(block.shape), conditions)
     speed = on_block(as_spatial_function(problem.speed), block)
     require_positive(speed, block, "speed")
     squared = speed**2
+    unit = float(squared.flat[0]) if problem.has_uniform_speed else 1.0
     fastest = float((squared * np.abs(system.coefficients).sum(axis=0)).max())
 
     def force(u: FloatArray) -> FloatArray:
@@ -58,16 +61,16 @@ def wave_on_block(problem: WaveProblem, block: GridBlock) -> GridEvolution:
 
     def energy(time: float, u: FloatArray) -> FloatArray:
         del time
-        displacement, velocity = u[0][block.inner], u[1][block.inner]
+        place, velocity = u[0][block.inner], u[1][block.inner]
         kinetic = 0.5 * velocity**2 / squared
-        density: FloatArray = kinetic - 0.5 * displacement * (force(u) + system.right_hand_side)
-        return density
+        density: FloatArray = kinetic - 0.5 * place * (force(u) + system.right_hand_side)
+        return unit * density
 
     return GridEvolution(
         names=problem.unknowns,
         initial=np.stack(
             [
-                on_block(as_spatial_function(problem.initial), block),
+                displacement,
                 on_block(as_spatial_function(problem.initial_velocity), block),
             ]
         ),

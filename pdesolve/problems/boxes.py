@@ -92,11 +92,22 @@ def values_on(name: str, function: object, grid: StructuredGrid) -> FloatArray:
     return values
 
 
-def warn_of_jumps(problem: Problem, initial: object, block: GridBlock) -> None:
+def warn_of_jumps(problem: Problem, initial: object, values: FloatArray, block: GridBlock) -> None:
     """Warn where the initial state is not the value given on a side.
 
     The solution then has a layer next to that side, at the first times thinner than any
     cell. Arrays of cell values are not looked at: they do not say what is on the side.
+
+    Parameters
+    ----------
+    problem
+        With the conditions of the sides.
+    initial
+        The initial state as it was given.
+    values
+        The same at the cells of the block.
+    block
+        The part of the grid.
     """
     function = as_spatial_function(initial)
     if isinstance(function, FieldFunction):
@@ -114,7 +125,7 @@ def warn_of_jumps(problem: Problem, initial: object, block: GridBlock) -> None:
             points = block.side_points(axis, end).reshape(block.dimension, -1).T
             here, given = function.evaluate(points), condition.function.evaluate(points)
             jump = float(np.abs(here - given).max())
-            if jump > 1e-6 * max(float(np.abs(here).max()), float(np.abs(given).max())):
+            if jump > 1e-6 * max(float(np.abs(values).max()), float(np.abs(given).max())):
                 warnings.warn(
                     f"the initial state differs by {jump:.3g} from the value given on side "
                     f"'{side}'; the first steps have a layer there that the grid does not resolve",
