@@ -208,11 +208,12 @@ class NonlinearSolver:
         notes = system.notes
         self.options.insert()
         try:
-            if system.prepare is not None:
+            size = self._load_norm()
+            if system.prepare is not None and (x0 is None or size == 0):
                 self._stages(vector, (system.prepare,), None)
                 self._current = system
             first = self.residual_norm(vector)
-            reference = self._reference(first)
+            reference = min(first, size) if size > 0 else first
             if x0 is not None:
                 self.distributed.fill(vector, x0)
             own = x0 is None and reference == first  # PETSc's test is the one that is meant
@@ -231,13 +232,12 @@ class NonlinearSolver:
             self.options.remove()
         return vector, self._record(vector, reference, rtol, notes, time.perf_counter() - start)
 
-    def _reference(self, first: float) -> float:
-        """The norm that the tolerance is relative to (collective)."""
+    def _load_norm(self) -> float:
+        """The load's norm (collective), zero where there is none."""
         if self.system.load is None:
-            return first
+            return 0.0
         self.distributed.fill(self._work, self.system.load)
-        size = float(self._work.norm())
-        return min(first, size) if size > 0 else first
+        return float(self._work.norm())
 
     def _stages(
         self, vector: Any, stages: tuple[NonlinearSystem, ...], reference: float | None

@@ -15,7 +15,12 @@ from meshes.errors import InputError
 from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
 from operators.random_fields import is_finite_number
-from operators.spatial import ConstantFunction, SpatialFunction, as_spatial_function
+from operators.spatial import (
+    ConstantFunction,
+    FormulaFunction,
+    SpatialFunction,
+    as_spatial_function,
+)
 from pdesolve.grid.helmholtz import helmholtz_system
 from pdesolve.grid.systems import BlockLinearSystem
 from pdesolve.problems.base import Problem
@@ -232,11 +237,14 @@ class HelmholtzProblem(Problem):
         return values
 
     def input_fields(self, grid: StructuredGrid) -> Field:
-        """The wavenumber, and the source where it is not the same everywhere."""
+        """The wavenumber, and the source where it is a field or a draw.
+
+        A number or a formula belongs to the statement of the problem.
+        """
         channels = {"wavenumber": self.wavenumber_on(grid)}
         parts = [as_spatial_function(part) for part in complex_parts(self.source)]
         for name, part in zip(("source", "source_imaginary"), parts, strict=True):
-            if not isinstance(part, ConstantFunction):
+            if not isinstance(part, ConstantFunction | FormulaFunction):
                 channels[name] = values_on(name, part, grid)
         return Field(grid, np.stack(list(channels.values())), tuple(channels))
 

@@ -197,7 +197,7 @@ class RandomHelmholtzFamily(ProblemFamily):
 
     dimension: ClassVar[int] = 2  # type: ignore[misc]
     backends: ClassVar[tuple[str, ...]] = ("grid", "fem")
-    inputs: ClassVar[tuple[str, ...]] = ("wavenumber", "source")
+    inputs: ClassVar[tuple[str, ...]] = ("wavenumber",)
     units: ClassVar[Mapping[str, str]] = _UNITS
     default_shape: ClassVar[tuple[int, ...]] = (128, 128)  # type: ignore[misc]
     equation: ClassVar[str] = "-lap u - wavenumber(x)^2 u = source in the unit square"
