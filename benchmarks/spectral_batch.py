@@ -58,8 +58,8 @@ def run() -> Table:
                 rates.append(size / seconds)
             table.add(name, cells, round(times[-1] / dt), size, *rates)
     table.notes.append(
-        "One thread, float64 unless said, medians of three runs. Initial states and coefficients of ETDRK4 are made "
-        "anew in every run and counted."
+        "One thread, float64 unless said, medians of three runs. Initial states and "
+        "coefficients of ETDRK4 are made anew in every run and counted."
     )
     return table
 

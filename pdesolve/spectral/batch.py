@@ -149,11 +149,12 @@ def evolve_batch(
         bad = np.flatnonzero(~found.finite)
         lost = _host(found.values)[bad[0]].reshape(len(instants), -1)
         number = int(np.isfinite(lost).all(axis=1).argmin())
+        names = ", ".join(map(str, bad[:10])) + (", ..." if bad.size > 10 else "")
         raise TimeStepFailure(
             f"{bad.size} of {len(problems)} trajectories are not finite with dt = "
-            f"{found.step_size:.3g} (numbers {', '.join(map(str, bad[:10]))}{', ...' if bad.size > 10 else ''}; the "
-            f"first between t = {instants[number - 1]:g} and {instants[number]:g}). Take a smaller "
-            "dt or a finer grid, or check=False and leave them out",
+            f"{found.step_size:.3g} (numbers {names}; the first between t = "
+            f"{instants[number - 1]:g} and {instants[number]:g}). Take a smaller dt or a finer "
+            "grid, or check=False and leave them out",
             solution=found,
         )
     return found
