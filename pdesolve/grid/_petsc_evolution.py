@@ -132,8 +132,6 @@ class GridStepper:
         self._check_step()
         self._proposed = self._first_step() if self.method.adaptive else math.nan
 
-    # Steps ---------------------------------------------------------------------------
-
     @property
     def time(self) -> float:
         """The time reached."""
@@ -276,8 +274,6 @@ class GridStepper:
             f"{self.method.name}: {reason} in step {self.num_steps} at t = {self.time:.9g}: {text}."
         )
 
-    # What is reported ------------------------------------------------------------------
-
     def state(self) -> BlockState:
         """A copy of the state."""
         return BlockState(self.distributed, self._vector.copy(), self.evolution.names)
@@ -320,8 +316,6 @@ class GridStepper:
             seconds={"setup": self._setup_seconds, "steps": self._seconds},
         )
 
-    # Checkpoints -------------------------------------------------------------------------
-
     def _identity(self) -> dict[str, Any]:
         grid = self.grid
         return {
@@ -340,8 +334,7 @@ class GridStepper:
         rate = self._rates.whole(self._first_time, self._vector)
         self._rates.raise_errors()
         sums = np.array([np.sum(self.evolution.initial**2), np.sum(rate**2)])
-        norms: FloatArray = np.sqrt(self.comm.allreduce(sums))
-        return norms
+        return np.asarray(np.sqrt(self.comm.allreduce(sums)))
 
     def save(self, path: Path) -> None:
         """Write a checkpoint, gathered on the first process."""
