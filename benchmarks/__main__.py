@@ -19,6 +19,7 @@ NAMES = (
     "navier_stokes_time",
     "navier_stokes_throughput",
     "poisson3d",
+    "convection_layers",
 )
 LONG = ("darcy_accuracy", "cavity", "cylinder_steady", "cylinder_unsteady")
 

@@ -227,7 +227,7 @@ def solvers() -> list[SolverStudy]:
 
     return [
         SolverStudy("poisson2d", "grid", by("poisson2d", "grid"), (128, 512), geometric),
-        SolverStudy("poisson3d", "grid", by("poisson3d", "grid"), (32, 64), geometric),
+        SolverStudy("poisson3d", "grid", by("poisson3d", "grid"), (32, 48), geometric),
         SolverStudy("darcy2d", "grid", by("darcy2d", "grid"), (128, 256), algebraic),
         SolverStudy("poisson2d", "fem, CG1", by("poisson2d", "fem"), (64, 128), elements),
         SolverStudy("poisson3d", "fem, CG1", by("poisson3d", "fem"), (16, 24), elements),

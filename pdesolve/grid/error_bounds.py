@@ -9,10 +9,18 @@ import numpy as np
 
 from meshes.errors import InputError
 from meshes.structured import AXIS_NAMES, FloatArray, StructuredGrid
+from operators.spatial import ConstantFunction
 from operators.stencil import Stencil
 from pdesolve.grid.finite_volume import diffusion_offsets, diffusion_system
 from pdesolve.problems.base import LinearSystem
-from pdesolve.problems.boundary import Condition, Dirichlet, Neumann, conditions_by_side
+from pdesolve.problems.boundary import (
+    USUAL,
+    Condition,
+    Dirichlet,
+    Neumann,
+    Robin,
+    conditions_by_side,
+)
 
 LARGEST_AXIS = 2048
 """Cells along an axis above which the dense eigenvalue problem of that axis is too costly."""
@@ -111,12 +119,25 @@ def error_bounds(
 def _homogeneous(
     grid: StructuredGrid, conditions: Mapping[str, Condition]
 ) -> dict[str, Condition] | None:
-    """The same kind of condition on each side, with zero data."""
-    if "all" in conditions or set(grid.side_names) <= set(conditions):
-        own = {side: conditions[side if side in conditions else "all"] for side in grid.side_names}
-        if all(isinstance(condition, Dirichlet | Neumann) for condition in own.values()):
-            return {side: type(condition)(0.0) for side, condition in own.items()}  # type: ignore[call-arg]
-    return None
+    """The same kind of condition on each side, with zero data.
+
+    None where a Robin coefficient varies along a side: L is then no sum over the axes.
+    """
+    if not ("all" in conditions or set(grid.side_names) <= set(conditions)):
+        return None
+    found: dict[str, Condition] = {}
+    for side in grid.side_names:
+        condition = conditions[side if side in conditions else "all"]
+        if isinstance(condition, Dirichlet | Neumann):
+            found[side] = type(condition)(0.0)
+        elif isinstance(condition, Robin):
+            transfer = condition.coefficient_function
+            if not isinstance(transfer, ConstantFunction):
+                return None
+            found[side] = Robin(transfer.value, 0.0)
+        else:
+            return None
+    return found
 
 
 def _weight_ratios(
@@ -150,7 +171,7 @@ def _inverse_energy(
     grid: StructuredGrid, conditions: Mapping[str, Condition], residual: FloatArray, singular: bool
 ) -> float:
     """rᵀL⁻¹r, in the space of mean zero where L is singular."""
-    sides = conditions_by_side(_homogeneous(grid, conditions) or {}, grid.side_names)
+    sides = conditions_by_side(_homogeneous(grid, conditions) or {}, grid.side_names, USUAL)
     eigenvalues = np.zeros(grid.shape)
     transformed = residual
     for axis in range(grid.dimension):

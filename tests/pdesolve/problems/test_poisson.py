@@ -201,3 +201,26 @@ def test_a_field_as_source_is_taken_cell_by_cell():
     values = np.arange(64.0).reshape(8, 8)
     system = PoissonProblem(Field(grid, values)).discretize(grid)
     np.testing.assert_array_equal(system.right_hand_side, values)
+
+
+@pytest.mark.parametrize("transfer", [0.3, 20.0])
+def test_error_bounds_with_robin_sides(transfer):
+    from pdesolve.grid.error_bounds import error_bounds
+
+    sides = {
+        "x_lower": Robin(transfer, 1.0),
+        "x_upper": Neumann(0.0),
+        "y_lower": Dirichlet(0.0),
+        "y_upper": Robin(1.0, 0.0),
+    }
+    problem = DarcyProblem(lambda x: 1 + 4 * (x[0] > 0.5), 1.0, sides)
+    system = problem.discretize(problem.grid((8, 7)))
+    matrix = system.stencil.to_csr().toarray()
+    u = np.linalg.solve(matrix, system.right_hand_side.ravel())
+    v = u * (1 + 0.1 * np.random.default_rng(0).standard_normal(u.size))
+    found = error_bounds(system, problem.boundary_conditions, v.reshape(8, 7))
+    true = np.sqrt((u - v) @ matrix @ (u - v) / (v @ matrix @ v))
+    assert found.lower <= true <= found.upper
+    varying = {**sides, "x_lower": Robin(lambda x: 1 + x[1], 1.0)}
+    system = DarcyProblem(1.0, 1.0, varying).discretize(problem.grid((8, 7)))
+    assert np.isnan(error_bounds(system, varying, v.reshape(8, 7)).upper)
