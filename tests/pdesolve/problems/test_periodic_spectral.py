@@ -49,3 +49,19 @@ def test_components_of_burgers_keep_to_their_extremes() -> None:
     values = np.stack([state.sample(fine).values for state in states])
     assert np.all(np.diff(values.max(axis=(2, 3)), axis=0) < 2e-4)
     assert np.all(np.diff(values.min(axis=(2, 3)), axis=0) > -2e-4)
+
+
+@pytest.mark.petsc
+@pytest.mark.parametrize("name", ["heat1d", "burgers1d", "advection1d"])
+def test_grid_and_spectral_agree(name: str) -> None:
+    """The finite volumes come nearer with order 2; limited fluxes are a little slower."""
+    family = get_family(name, num_times=2, final_time=0.1, alpha=6.0)
+    problem = family.problem(family.sample(sample_generator(1, "test", 0)))
+    reference = evolve(problem, mesh=128, backend="spectral").states[-1]
+    differences = []
+    for cells in (64, 128):
+        state = evolve(problem, mesh=cells, backend="grid", rtol=1e-8).states[-1].gather()
+        exact = reference.sample(state.mesh).values
+        differences.append(np.linalg.norm(state.values - exact) / np.linalg.norm(exact))
+    assert differences[1] < 5e-3, differences
+    assert differences[0] / differences[1] > 2.0**1.5, differences
