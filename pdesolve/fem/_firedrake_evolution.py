@@ -133,6 +133,7 @@ class FemStepper:
                 "snes_type, ksp_type, pc_type and the others"
             ) from error
         finally:
+            self._options.unused()  # notes which were read here; the rest may be in a step
             self._options.remove()
         self._time = settings.times[0]
         form.time.assign(self._time)

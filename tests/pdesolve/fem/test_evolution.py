@@ -292,7 +292,14 @@ def test_preconditioners_by_name_and_large_systems():
         {"preconditioner": "multigrid"},
         {"ksp_type": "gmres", "pc_type": "ilu"},
     ):
-        other = evolve(Reaction(), mesh=8, backend="fem", dt=0.25, solver_parameters=options)
+        other = evolve(
+            Reaction(),
+            mesh=8,
+            backend="fem",
+            dt=0.25,
+            solver_parameters=options,
+            unused_options="error",
+        )
         np.testing.assert_allclose(
             other.gather().values, direct.gather().values, rtol=1e-8, err_msg=str(options)
         )
