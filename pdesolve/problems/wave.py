@@ -54,7 +54,7 @@ class WaveProblem(EvolutionProblem):
     >>> import numpy as np
     >>> from pdesolve import evolve
     >>> problem = WaveProblem(1.0, lambda x: np.sin(2 * np.pi * x[0]), dimension=1)
-    >>> energy = evolve(problem, mesh=64, backend="grid").history["energy"]
+    >>> energy = evolve(problem, mesh=64, backend="grid", dt=0.005).history["energy"]
     >>> abs(float(energy[1] / energy[0]) - 1) < 1e-6
     True
     """
