@@ -56,9 +56,11 @@ def read_gmsh(path: Path) -> UnstructuredMesh:
         ...
     meshes.errors.InputError: there is no file 'absent.msh'
     """
-    if not path.is_file():
-        raise InputError(f"there is no file '{path}'")
-    content = _read(path)
+    return build_mesh(path, read_file(path))
+
+
+def build_mesh(path: Path, content: Any) -> UnstructuredMesh:
+    """The mesh in what meshio read from a file; see :func:`read_gmsh`."""
     dimension = _highest_dimension(path, content.cells)
     blocks = [block for block in content.cells if _DIMENSION[block.type] == dimension]
     kinds = sorted({block.type for block in blocks})
@@ -72,7 +74,7 @@ def read_gmsh(path: Path) -> UnstructuredMesh:
     tagged = _by_dimension(content)
     cells, cell_tags = _merge(tagged, dimension, names)
     facets, facet_tags = _merge(tagged, dimension - 1, names)
-    points = _flat(path, np.asarray(content.points, dtype=np.float64), dimension, cells)
+    points = flat_points(path, np.asarray(content.points, dtype=np.float64), dimension, cells)
     cell_type = _STRAIGHT[kinds[0]]
     used = np.unique(cells)
     renumbered = np.full(len(points), -1, dtype=np.int64)
@@ -93,7 +95,10 @@ def read_gmsh(path: Path) -> UnstructuredMesh:
         raise InputError(f"'{path}': {error}") from error
 
 
-def _read(path: Path) -> Any:
+def read_file(path: Path) -> Any:
+    """What meshio reads from a Gmsh file, errors put into words."""
+    if not path.is_file():
+        raise InputError(f"there is no file '{path}'")
     import meshio
 
     try:
@@ -113,8 +118,9 @@ def _highest_dimension(path: Path, blocks: list[Any]) -> int:
     curved = [kind for kind in strange if re.fullmatch(r"[a-z]+\d+", kind)]
     if curved:
         raise InputError(
-            f"'{path}' has curved cells ({', '.join(curved)}); only straight ones are read so far: "
-            "set Mesh.ElementOrder = 1 in Gmsh and save again"
+            f"'{path}' has curved cells ({', '.join(curved)}), and straight ones are needed here: "
+            "set Mesh.ElementOrder = 1 in Gmsh and save again. (The backend 'fem' takes the path "
+            "of a file with triangles or tetrahedra of second order.)"
         )
     if strange:
         raise InputError(
@@ -183,7 +189,7 @@ def _merge(
     return rows, groups
 
 
-def _flat(path: Path, points: FloatArray, dimension: int, cells: IndexArray) -> FloatArray:
+def flat_points(path: Path, points: FloatArray, dimension: int, cells: IndexArray) -> FloatArray:
     """Leave out the coordinates that do not vary."""
     used = points[np.unique(cells)]
     size = float(np.ptp(used, axis=0).max())

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from meshes.errors import InputError, suggest
+from meshes.gmsh_curved import CurvedEdges
 from meshes.structured import FloatArray
 from pdesolve.fem._firedrake import firedrake, raise_together, ufl
 from pdesolve.fem._firedrake_meshes import NamedMesh
@@ -74,11 +76,44 @@ def curve_boundary(named: NamedMesh, side: str, project: Projection) -> NamedMes
         error = problem
     raise_together(mesh.comm, error)
     where.dat.data_with_halos[nodes] = moved
+    return _with_coordinates(named, where, f"at side '{side}' ")
+
+
+def bend_edges(named: NamedMesh, edges: CurvedEdges) -> NamedMesh:
+    """A mesh with coordinates of degree 2, whose edges run through given points (collective).
+
+    Parameters
+    ----------
+    named
+        A mesh with straight triangles or tetrahedra.
+    edges
+        The edges that bend; the same on all processes.
+
+    Raises
+    ------
+    InputError
+        If a cell would be turned inside out.
+    """
+    mesh = named.mesh
+    space = firedrake.VectorFunctionSpace(mesh, "CG", 2)
+    where = firedrake.Function(space).interpolate(ufl.SpatialCoordinate(mesh))
+    points = where.dat.data_with_halos
+    if len(points):
+        span = float(np.ptp(edges.straight, axis=0).max()) or 1.0
+        distance, number = cKDTree(edges.straight).query(points)
+        near = distance < 1e-9 * span
+        points[near] = edges.curved[np.asarray(number)[near]]
+    return _with_coordinates(named, where, "")
+
+
+def _with_coordinates(named: NamedMesh, where: Any, place: str) -> NamedMesh:
+    """The mesh with other coordinates, checked for cells that are turned inside out."""
+    mesh = named.mesh
     curved = firedrake.Mesh(where, name=f"{mesh.name}_curved")
     if mesh.comm.allreduce(int(np.count_nonzero(_volumes(mesh) * _volumes(curved) <= 0))):
         raise InputError(
-            f"cells at side '{side}' are too coarse to follow the curve: one turns inside out; use "
-            "a finer mesh there"
+            f"cells {place}are too coarse to follow the curve: one turns inside out; use a finer "
+            "mesh there"
         )
     return replace(named, mesh=curved, evaluators={})
 

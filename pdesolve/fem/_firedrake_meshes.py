@@ -13,6 +13,7 @@ import numpy as np
 
 from meshes._firedrake import boundary_numbers, name_sides, to_firedrake
 from meshes.errors import InputError, PDESolveError
+from meshes.gmsh_curved import read_gmsh_with_edges
 from meshes.structured import AXIS_NAMES, StructuredGrid
 from meshes.unstructured import UnstructuredMesh
 from pdesolve.fem._firedrake import communicator, firedrake, raise_together
@@ -147,14 +148,20 @@ def _named(mesh: Any) -> NamedMesh:
 
 
 def _from_file(path: Path, comm: Any) -> NamedMesh:
-    content, error = None, None
+    content, edges, error = None, None, None
     if comm.rank == 0:
         try:
-            content = UnstructuredMesh.from_gmsh(path)
+            content, edges = read_gmsh_with_edges(path)
         except (PDESolveError, OSError) as problem:
             error = problem
     raise_together(comm, error)
-    return _named(to_firedrake(content, comm))
+    straight = _named(to_firedrake(content, comm))
+    edges = comm.bcast(edges, root=0)
+    if edges is None:
+        return straight
+    from pdesolve.fem._firedrake_curved import bend_edges
+
+    return bend_edges(straight, edges)
 
 
 def _as_cells(problem: Problem, grid: StructuredGrid) -> StructuredGrid:
