@@ -23,6 +23,11 @@ from pdesolve.problems.nonlinear_elliptic import (
     PLaplacianProblem,
 )
 from tests.mpi import run_parallel
+from tests.pdesolve.grid.jacobians import (
+    apply_coefficients,
+    assert_jacobian,
+    with_periodic_ghosts,
+)
 
 PROGRAM = Path(__file__).with_name("check_nonlinear.py")
 MIXED = {
@@ -54,48 +59,12 @@ def small_block(problem) -> GridBlock:
     return GridBlock.whole(problem.grid((7, 5, 4)[: problem.dimension]))
 
 
-def with_periodic_ghosts(block: GridBlock, values: np.ndarray) -> np.ndarray:
-    """Ghosted arrays as DistributedGrid gives them: wrapped, zero beyond the sides."""
-    for axis, wraps in enumerate(block.grid.periodic, start=1):
-        width = [(0, 0)] * values.ndim
-        width[axis] = (1, 1)
-        values = np.pad(values, width, mode="wrap" if wraps else "constant")
-    return values
-
-
-def apply_coefficients(block, offsets, coefficients, values) -> np.ndarray:
-    """A u by the definition of BlockMatrix."""
-    size = len(values)
-    full = coefficients.reshape(len(offsets), size, size, *block.shape)
-    ghosted = with_periodic_ghosts(block, values)
-    result = np.zeros((size, *block.shape))
-    for s, offset in enumerate(offsets):
-        window = tuple(
-            slice(1 + int(step), 1 + int(step) + n)
-            for step, n in zip(offset, block.shape, strict=True)
-        )
-        for c in range(size):
-            result += full[s, :, c] * ghosted[(c, *window)]
-    return result
-
-
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_jacobians_are_derivatives(name):
     problem = PROBLEMS[name]
     block = small_block(problem)
     system = problem.nonlinear_system(block)
-    rng = np.random.default_rng(0)
-    state = rng.standard_normal((1, *block.shape))
-    direction = rng.standard_normal((1, *block.shape))
-    step = 1e-6
-    ends = [
-        system.residual(with_periodic_ghosts(block, state + sign * step * direction))
-        for sign in (1, -1)
-    ]
-    difference = (ends[0] - ends[1]) / (2 * step)
-    coefficients = system.jacobian(with_periodic_ghosts(block, state))
-    exact = apply_coefficients(block, system.offsets, coefficients, direction)
-    np.testing.assert_allclose(exact, difference, rtol=0, atol=2e-8 * np.abs(exact).max())
+    assert_jacobian(block, system.residual, system.jacobian, system.offsets)
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
