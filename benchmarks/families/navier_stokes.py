@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.families.stokes import (
+    CONTROL,
+    EXTERNAL,
     FlowCase,
     error_of,
     given_velocity,
@@ -23,10 +25,12 @@ from pdesolve.problems.navier_stokes import NavierStokesProblem
 
 TITLE = "steady Navier–Stokes flow"
 FIGURES = {
-    "navier_stokes_channel": ["navier_stokes_channel"],
+    "navier_stokes_channel": ["navier_stokes_channel", "--set", "cell_size=0.04"],
     "lid_driven_cavity": ["lid_driven_cavity", "--set", "reynolds=1000", "--shape", "64"],
     "cylinder_flow_steady": ["cylinder_flow_steady"],
 }
+if EXTERNAL.is_file():
+    FIGURES["navier_stokes_control"] = ["navier_stokes_channel", *CONTROL]
 TIGHT: dict[str, Any] = {"snes_rtol": 1e-11}
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,15 @@ from pdesolve.problems.flow import FlowProblem
 from pdesolve.problems.stokes import StokesProblem
 
 TITLE = "Stokes flow"
-FIGURES = {"stokes_channel": ["stokes_channel"]}
+FIGURES = {"stokes_channel": ["stokes_channel", "--set", "cell_size=0.04"]}
+# A mesh made elsewhere: a 30 × 10 channel with numbered sides.
+EXTERNAL = Path(os.environ.get("PDESOLVE_EXTERNAL_DATA", "")) / "stokes-control.msh"
+CONTROL = [
+    *("--mesh", str(EXTERNAL), "--set", "inflow=1", "outflow=2", "walls=3,5", "obstacle=4"),
+    *("length=30", "height=10"),
+]
+if EXTERNAL.is_file():
+    FIGURES["stokes_control"] = ["stokes_channel", *CONTROL]
 
 Vector = Callable[[FloatArray], FloatArray]
 
