@@ -79,6 +79,11 @@ class GridStepper:
         error: Exception | None = None
         try:
             self.evolution = problem.grid_evolution(self.distributed.block)
+            if self.evolution.names != tuple(problem.unknowns):
+                raise InputError(
+                    f"the components {self.evolution.names} are not the problem's unknowns "
+                    f"{tuple(problem.unknowns)}"
+                )
             self.options = method_options(self.evolution, settings)
         except Exception as caught:  # raised by all, after they have met
             error = caught
