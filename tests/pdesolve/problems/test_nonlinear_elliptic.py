@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ from pdesolve.problems.nonlinear_elliptic import (
     OneSidedReactionProblem,
     PLaplacianProblem,
 )
+from tests.mpi import run_parallel
 
+PROGRAM = Path(__file__).with_name("check_elliptic_parallel.py")
 NAMES = ("bratu2d", "p_laplacian2d", "one_sided_reaction2d")
 ON_GRIDS = [study for study in orders() if study.backend == "grid"]
 WITH_ELEMENTS = [study for study in orders() if study.backend != "grid"]
@@ -191,6 +194,19 @@ def test_grid_and_elements_agree(name):
     assert one.names == other.names == ("u",)
     scale = np.abs(one.values).max()
     assert np.abs(one.values - other.values).max() < 0.02 * scale
+
+
+@pytest.mark.firedrake
+@pytest.mark.parallel
+def test_elements_on_three_processes():
+    """Helmholtz too."""
+    one, three = (
+        json.loads(run_parallel(PROGRAM, ranks, timeout=300).partition("RESULT")[2])
+        for ranks in (1, 3)
+    )
+    for name, answer in one.items():
+        scale = np.abs(answer).max()
+        np.testing.assert_allclose(three[name], answer, rtol=0, atol=1e-10 * scale, err_msg=name)
 
 
 @pytest.mark.parametrize("name", NAMES)
