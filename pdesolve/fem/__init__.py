@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pdesolve.fem._firedrake_errors import relative_error as relative_error
     from pdesolve.fem._firedrake_evolution_form import EvolutionForm as EvolutionForm
     from pdesolve.fem._firedrake_evolution_form import TimeFunction as TimeFunction
+    from pdesolve.fem._firedrake_forces import flow_force as flow_force
+    from pdesolve.fem._firedrake_forces import value_at as value_at
     from pdesolve.fem._firedrake_forms import FormContext as FormContext
     from pdesolve.fem._firedrake_forms import LinearForm as LinearForm
     from pdesolve.fem._firedrake_forms import NonlinearForm as NonlinearForm
@@ -35,6 +37,8 @@ _HOME = {
     "load_checkpoint": "_firedrake_checkpoint",
     "relative_error": "_firedrake_errors",
     "save_checkpoint": "_firedrake_checkpoint",
+    "flow_force": "_firedrake_forces",
+    "value_at": "_firedrake_forces",
 }
 __all__ = list(_HOME)
 
