@@ -73,6 +73,8 @@ def test_discretisation_is_symmetric_positive_definite(family):
     problem = problem_of(family)
     if "grid" not in problem.backends:
         pytest.skip("no form for the backend 'grid'")
+    if type(problem).discretize is Problem.discretize:
+        pytest.skip("nonlinear, or several unknowns a cell")
     system = problem.discretize(problem.grid(SMALL[family.dimension]))
     assert system.symmetric == system.stencil.is_symmetric()
     matrix = system.stencil.to_csr().toarray()
@@ -89,11 +91,14 @@ def test_discretisation_is_symmetric_positive_definite(family):
 @pytest.mark.petsc
 def test_solve_works(family):
     problem = problem_of(family)
-    solution = solve(problem, mesh=SMALL[family.dimension])
+    shape = family.default_shape if "helmholtz" in family.name else SMALL[family.dimension]
+    solution = solve(problem, mesh=shape)
     assert solution.result.converged
     assert solution.result.relative_residual <= 1e-8
     assert solution.field.names == family.outputs
     assert solution.problem is problem
+    if type(problem).discretize is Problem.discretize:
+        return  # the record's residual is tested with that solver
     system = problem.discretize(problem.grid(SMALL[family.dimension]))
     residual = system.right_hand_side - system.stencil.apply(solution.field.values[0])
     relative = np.linalg.norm(residual) / np.linalg.norm(system.right_hand_side)
