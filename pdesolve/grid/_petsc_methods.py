@@ -8,7 +8,7 @@ from typing import Any, Literal
 from petsc4py import PETSc
 
 from meshes.errors import InputError, suggest
-from pdesolve._petsc_options import SolverOptions
+from pdesolve._petsc_options import SolverOptions, flatten
 from pdesolve.grid._petsc_stability import step_coefficient
 from pdesolve.grid.systems import GridEvolution
 from pdesolve.stepping import SteppingSettings
@@ -101,7 +101,10 @@ def method_options(evolution: GridEvolution, settings: SteppingSettings) -> Solv
             if subtype:
                 chosen[SUBTYPES[kind]] = subtype
     defaults = {**_NEWTON, **_SOLVER, **chosen}
-    options = SolverOptions(defaults, settings.solver_parameters, settings.options_prefix)
+    given = flatten(settings.solver_parameters)
+    if "ts_dt" in given:  # PETSc's older name
+        given["ts_time_step"] = given.pop("ts_dt")
+    options = SolverOptions(defaults, given, settings.options_prefix)
     database = PETSc.Options(options.prefix)
     for name in _TAKEN:
         if name in options.given or database.hasName(name):

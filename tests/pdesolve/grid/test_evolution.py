@@ -347,6 +347,20 @@ def test_petsc_options_reach_the_integrator(capfd):
     assert "time 1." in out
 
 
+@pytest.mark.parametrize("name", ["ts_dt", "ts_time_step"])
+def test_the_step_can_be_a_petsc_option(name):
+    problem = HeatProblem(0.1, initial=lambda x: np.sin(2 * np.pi * x[0]), dimension=1)
+    result = evolve(
+        problem,
+        mesh=8,
+        backend="grid",
+        method="cn",
+        solver_parameters={name: 0.05},
+        unused_options="error",
+    ).result
+    assert result.num_steps == 20
+
+
 @pytest.mark.parametrize("name", ["heat2d", "advection2d", "burgers2d", "burgers1d", "wave2d"])
 def test_grid_and_spectral_agree(name):
     family = get_family(name, num_times=2, final_time=0.2)
@@ -371,3 +385,15 @@ def test_states_are_copies():
     assert seen[-1].time == stepper.time == 1.0
     stepper.close()
     np.testing.assert_array_equal(before.gather().values, 1.0)
+
+
+@pytest.mark.parametrize("method", ["cn", "arkimex 3", "rosw"])
+def test_a_linear_solve_that_fails_ends_the_run(method):
+    problem = HeatProblem(
+        lambda x: np.exp(np.sin(9 * x[0] * x[1])), initial=lambda x: x[0] * x[1], times=(0.0, 10.0)
+    )
+    with pytest.raises(
+        TimeStepFailure, match=r"DIVERGED_NONLINEAR_SOLVE in step .*KSP DIVERGED_MAX_IT.*pc_type lu"
+    ) as caught:
+        evolve(problem, mesh=24, method=method, solver_parameters={"ksp_max_it": 1})
+    assert caught.value.result.reason == "DIVERGED_NONLINEAR_SOLVE"
