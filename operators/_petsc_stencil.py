@@ -274,6 +274,22 @@ class StencilMatrix:
         self.dm.destroy()
 
 
+def is_symmetric(mat: Any) -> bool:
+    """Whether xᵀA y = yᵀA x for two vectors of random numbers (collective)."""
+    rng = np.random.default_rng(mat.comm.getRank())
+    x, y = mat.createVecs()
+    image = mat.createVecLeft()
+    x.array = rng.random(x.getLocalSize()) - 0.5
+    y.array = rng.random(y.getLocalSize()) - 0.5
+    mat.mult(y, image)
+    one, size = x.dot(image), x.norm() * image.norm()
+    mat.mult(x, image)
+    other = y.dot(image)
+    for vector in (x, y, image):
+        vector.destroy()
+    return bool(abs(one - other) <= 1e-12 * size)
+
+
 def _free_together() -> None:
     """Free what Python has dropped, on all processes in step, before PETSc ends.
 

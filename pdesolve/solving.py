@@ -277,7 +277,8 @@ def _solve_grid(
     petsc.warn_unused(solver.unused_options(), error=unused_is_error)
     seconds = {**result.seconds, "assembly": result.seconds["assembly"] + discretised}
     result = dataclasses.replace(result, seconds=seconds)
-    state = petsc.GridState(solver.matrix, vector, problem.unknown, problem.input_fields)
+    states = importlib.import_module("pdesolve.grid._petsc_stencil_state")
+    state = states.GridState(solver.matrix, vector, problem.unknown, problem.input_fields)
     solution = Solution(problem, result, "grid", state)
     if check and not result.converged:
         raise _failure(solver, solution)

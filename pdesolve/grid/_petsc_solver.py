@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,13 @@ from petsc4py import PETSc
 
 from meshes.block import GridBlock
 from meshes.errors import InputError
-from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
-from operators._petsc_stencil import StencilLayout, StencilMatrix, check_index_range
+from operators._petsc_stencil import (
+    StencilLayout,
+    StencilMatrix,
+    check_index_range,
+    is_symmetric,
+)
 from operators.failures import LinearSolveFailure
 from operators.result import SolveResult
 from operators.stencil import IntArray
@@ -411,22 +414,6 @@ def _offsets(system: LinearSystem | StencilRows) -> IntArray:
     return system.stencil.offsets if isinstance(system, LinearSystem) else system.offsets
 
 
-def is_symmetric(mat: Any) -> bool:
-    """Whether xᵀA y = yᵀA x for two vectors of random numbers (collective)."""
-    rng = np.random.default_rng(mat.comm.getRank())
-    x, y = mat.createVecs()
-    image = mat.createVecLeft()
-    x.array = rng.random(x.getLocalSize()) - 0.5
-    y.array = rng.random(y.getLocalSize()) - 0.5
-    mat.mult(y, image)
-    one, size = x.dot(image), x.norm() * image.norm()
-    mat.mult(x, image)
-    other = y.dot(image)
-    for vector in (x, y, image):
-        vector.destroy()
-    return bool(abs(one - other) <= 1e-12 * size)
-
-
 @dataclass(frozen=True, eq=False)
 class Assembled:
     """A system that a solver has taken in."""
@@ -435,46 +422,6 @@ class Assembled:
     constant_null_space: bool
     notes: tuple[str, ...]
     seconds: float
-
-
-@dataclass(eq=False)
-class GridState:
-    """A solution on a distributed array, with what gives the inputs on a grid."""
-
-    matrix: StencilMatrix
-    vector: Any
-    name: str
-    inputs: Callable[[StructuredGrid], Field]
-
-    @property
-    def native(self) -> Any:
-        """The PETSc vector."""
-        return self.vector
-
-    def local_fields(self) -> dict[str, Field]:
-        """The block of this process, on the grid of its cells."""
-        values = self.matrix.local_array(self.vector)
-        grid = self.matrix.block.own_grid()
-        return {self.name: Field(grid, values, (self.name,))}
-
-    def gather(self) -> Field:
-        """The whole field on every process."""
-        return Field(self.matrix.grid, self.matrix.gather(self.vector), (self.name,))
-
-    def sample(self, grid: StructuredGrid) -> Field:
-        """Multilinear interpolation of the whole field."""
-        return self.gather().resample(grid)
-
-    def write_paraview(self, path: Path, time: float) -> None:
-        """Gather on the first process, which writes."""
-        from pdesolve.output.paraview import write_grid
-
-        field = self.gather()
-        if self.matrix.dm.comm.getRank() == 0:
-            inputs = self.inputs(self.matrix.grid)
-            fields = {name: inputs.select([name]) for name in inputs.names}
-            write_grid(path, {self.name: field, **fields}, time)
-        self.matrix.dm.comm.tompi4py().barrier()
 
 
 def warn_unused(unused: list[str], *, error: bool) -> None:

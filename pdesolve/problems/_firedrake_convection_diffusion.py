@@ -12,7 +12,7 @@ from pdesolve.problems._firedrake_darcy import fixes_constant, side_terms
 from pdesolve.problems.boundary import USUAL
 
 if TYPE_CHECKING:
-    from pdesolve.problems.convection_diffusion import ConvectionDiffusionProblem
+    from pdesolve.problems.convection_diffusion_problem import ConvectionDiffusionProblem
 
 # measured: benchmarks/families/convection_diffusion.py
 SOLVER_PARAMETERS: dict[str, Any] = {
@@ -63,7 +63,7 @@ def convection_diffusion_form(
     f = context.data(problem.source, name="source")
     conditions = context.conditions(problem.boundary_conditions, USUAL)
     if not fixes_constant(conditions):
-        from pdesolve.problems.convection_diffusion import NO_SIDE_FIXES
+        from pdesolve.problems.convection_diffusion_problem import NO_SIDE_FIXES
 
         raise InputError(NO_SIDE_FIXES)
     transfer, inflow = side_terms(context, conditions, u, v)
