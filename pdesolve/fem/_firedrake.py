@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from meshes._firedrake import firedrake, irksome, irksome_error
@@ -10,6 +11,7 @@ from meshes.errors import InputError, MissingDependencyError, require
 __all__ = ["Dt", "communicator", "firedrake", "load_irksome", "raise_together", "ufl"]
 
 ufl: Any = require("ufl", extra="fem")
+import_module("operators._petsc_stencil")  # frees PETSc's objects in step at the end
 
 
 def load_irksome() -> Any:
