@@ -23,11 +23,12 @@ from pdesolve.problems.flow import FlowProblem, Inflow, parabola, require_positi
 class NavierStokesProblem(FlowProblem):
     """u·∇u − ∇·σ = f, ∇·u = 0, with σ = ν ∇u − p I (or 2 ν ε(u) − p I), on ``fem``.
 
-    Elements, conditions and pressure are those of :class:`pdesolve.problems.stokes.StokesProblem`, the
-    parameters those of :class:`pdesolve.problems.flow.FlowProblem`. Solved by Newton's
-    method; where it fails from rest, the flow is approached from more viscous ones, and
-    where that ends too, a ``NonlinearSolveFailure`` carries the last iterate: a steady
-    flow may not exist, or need a finer mesh.
+    Elements, conditions and pressure are those of Stokes flow
+    (:class:`pdesolve.problems.stokes.StokesProblem`), the parameters those of
+    :class:`pdesolve.problems.flow.FlowProblem`. Solved by Newton's method; where it fails
+    from rest, the flow is approached from more viscous ones, and where that ends too, a
+    ``NonlinearSolveFailure`` carries the last iterate: a steady flow may not exist, or need
+    a finer mesh.
 
     Examples
     --------
