@@ -16,7 +16,6 @@ from pdesolve.problems.elasticity import ElasticityProblem
 TITLE = "elasticity"
 FIGURES = {
     "elasticity2d": ["elasticity2d", "--shape", "64", "64", "--seed", "1"],
-    "elasticity3d": ["elasticity3d", "--shape", "16", "16", "16", "--seed", "1"],
     "neo_hookean2d": ["neo_hookean2d", "--shape", "64", "64", "--seed", "1"],
 }
 Values = Callable[[np.ndarray], np.ndarray]
