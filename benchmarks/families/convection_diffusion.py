@@ -217,11 +217,11 @@ def solvers() -> list[SolverStudy]:
         "BiCGStab + GAMG": {"ksp_type": "bcgs", **right, **gamg},
         "MUMPS LU": MUMPS,
     }
-    defaults = {"grid": "BiCGStab + ILU", "fem": "GMRES(100) + ILU"}
+    default = "BiCGStab + ILU"
     found = []
     for backend, sizes in (("grid", (64, 256)), ("fem", (64, 128))):
         labels = {
-            f"{label} (default)" if label == defaults[backend] else label: options
+            f"{label} (default)" if label == default else label: options
             for label, options in candidates.items()
         }
         for number in (0.1, 2.0, 50.0):

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
 # measured: benchmarks/families/convection_diffusion.py
 SOLVER_PARAMETERS: dict[str, Any] = {
-    "ksp_type": "gmres",
+    "ksp_type": "bcgs",
     "ksp_pc_side": "right",
-    "ksp_gmres_restart": 100,
     "ksp_max_it": 5000,
     "pc_type": "bjacobi",
     "sub_pc_type": "ilu",
