@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from meshes.errors import InputError, require
+from meshes.errors import InputError
+from meshes.gmsh_model import gmsh_model, meshed
 from meshes.structured import FloatArray
 from meshes.unstructured import UnstructuredMesh
 
@@ -137,41 +134,10 @@ def cylinder_channel_mesh(
         raise InputError(
             f"body_size={near} must be positive and at most {min(size, shape.radius):g}"
         )
-    with _gmsh_model() as gmsh, tempfile.TemporaryDirectory() as folder:
+    with gmsh_model("channel") as gmsh:
         _draw(gmsh, shape)
         _set_sizes(gmsh, shape, size, near)
-        gmsh.model.mesh.generate(2)
-        path = Path(folder) / "channel.msh"
-        gmsh.write(str(path))
-        return UnstructuredMesh.from_gmsh(path)
-
-
-@contextmanager
-def _gmsh_model() -> Iterator[Any]:
-    """A fresh Gmsh model with fixed settings, removed at the end."""
-    gmsh: Any = require("gmsh", extra="fem")
-    own = not gmsh.isInitialized()
-    if own:
-        gmsh.initialize(readConfigFiles=False, interruptible=False)
-    try:
-        settings = {
-            "General.Terminal": 0,
-            "General.NumThreads": 1,
-            "Mesh.Algorithm": 6,  # frontal Delaunay
-            "Mesh.MeshSizeExtendFromBoundary": 0,
-            "Mesh.MeshSizeFromPoints": 0,
-            "Mesh.Binary": 0,
-            "Mesh.MshFileVersion": 4.1,
-        }
-        for name, value in settings.items():
-            gmsh.option.setNumber(name, value)
-        gmsh.model.add("channel")
-        yield gmsh
-    finally:
-        if own:
-            gmsh.finalize()
-        else:
-            gmsh.model.remove()
+        return meshed(gmsh, 2)
 
 
 def _draw(gmsh: Any, shape: CylinderChannel) -> None:
