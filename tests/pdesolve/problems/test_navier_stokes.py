@@ -52,11 +52,11 @@ def test_cavity_at_a_thousand():
     assert found[0].deviations.max() < 0.007
     assert found[1].deviations.max() < 0.019
     for profile in found:
-        assert cavity.spectral(profile).deviations.max() < 2e-3
+        assert cavity.spectral(profile).deviations.max() < 1e-3
 
 
-def test_the_published_tables_are_as_printed():
-    """Sums of the columns, and that no place but the misprint breaks its curve."""
+def test_the_published_tables_are_whole():
+    """17 values each, at places that are multiples of 1/128 to four digits."""
     for table in (cavity.U, cavity.V):
         assert {len(column) for column in table.values()} == {17}
     assert len(cavity.VERTICAL) == len(cavity.HORIZONTAL) == 17
@@ -120,7 +120,7 @@ def test_jacobian_is_the_derivative_of_the_residual():
 
 
 def test_continuation_leads_to_fast_flows():
-    """Newton's method alone gets six steps, too few at Re = 2000 from rest."""
+    """Newton's method alone gets seven steps, too few at Re = 1500 from rest."""
     problem = draw(get_family("lid_driven_cavity", reynolds=1500))
     few = {"snes_max_it": 7}
     solution = solve(problem, mesh=16, solver_parameters=few)
