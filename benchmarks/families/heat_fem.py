@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.families.heat import decaying_mode, modulated
+from benchmarks.families.heat import decaying_mode
 from benchmarks.families.study import OrderStudy, SolverStudy
 from meshes.structured import FloatArray
 from pdesolve import evolve
@@ -280,7 +280,3 @@ def solvers() -> list[SolverStudy]:
         SolverStudy("heat2d", "fem, radau-iia-2", solve(2), (32, 128, 256), candidates),
         SolverStudy("heat3d", "fem, radau-iia-2", solve(3), (8, 16, 24), candidates),
     ]
-
-
-__all__ = ["FIGURES", "TITLE", "discrete_decay", "modulated", "orders", "solvers"]
-FIGURES: dict[str, list[str]] = {}
