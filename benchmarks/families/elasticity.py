@@ -209,8 +209,8 @@ NEWTON: dict[str, Mapping[str, Any]] = {
 def solvers() -> list[SolverStudy]:
     """Linear and neo-Hookean solids."""
     return [
-        SolverStudy("elasticity2d", "fem (CG degree 1)", _solve("elasticity2d"), (64, 192), LINEAR),
-        SolverStudy("elasticity3d", "fem (CG degree 1)", _solve("elasticity3d"), (8, 20), LINEAR),
+        SolverStudy("elasticity2d", "fem (CG degree 1)", _solve("elasticity2d"), (64, 128), LINEAR),
+        SolverStudy("elasticity3d", "fem (CG degree 1)", _solve("elasticity3d"), (8, 16), LINEAR),
         SolverStudy("neo_hookean2d", "fem (CG degree 1)", _solve("neo_hookean2d"), (64,), NEWTON),
-        SolverStudy("neo_hookean3d", "fem (CG degree 1)", _solve("neo_hookean3d"), (8, 14), NEWTON),
+        SolverStudy("neo_hookean3d", "fem (CG degree 1)", _solve("neo_hookean3d"), (8, 12), NEWTON),
     ]
