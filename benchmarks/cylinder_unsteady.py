@@ -55,7 +55,12 @@ class Run:
     end: float = 5.6
 
 
-RUNS = (Run(0.05, 0.01), Run(), Run(fine_step=0.0025, end=6.0))
+RUNS = (
+    Run(0.05, 0.01),
+    Run(),
+    Run(fine_step=0.0025, end=6.0),
+    Run(0.025, 0.004, fine_step=0.0025, end=6.0),
+)
 EVERY = 0.01  # seconds between the values of drag and lift
 
 
