@@ -15,14 +15,8 @@ from pdesolve.problems.base import Problem
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.solution import DistributedState
 from pdesolve.solving import Backend, as_grid, is_box
-from pdesolve.stepping import (
-    OnStep,
-    StepInfo,
-    Stepper,
-    SteppingSettings,
-    checked_step,
-    checked_times,
-)
+from pdesolve.step_sizes import checked_step, checked_times
+from pdesolve.stepping import OnStep, StepInfo, Stepper, SteppingSettings
 from pdesolve.trajectory import Trajectory
 
 OnOutput = Callable[[float, DistributedState], None]

@@ -13,19 +13,14 @@ import numpy as np
 from meshes.errors import InputError, suggest
 from meshes.structured import StructuredGrid
 from pdesolve.data.any_backend import MeshStrategy
+from pdesolve.data.arguments import checked_count, checked_dtype, checked_stream, unique_names
 from pdesolve.data.engine import Progress, default_shard_size, run
 from pdesolve.data.evolutions import EvolutionStrategy
 from pdesolve.data.independent import GridStrategy
 from pdesolve.data.ranks import OneRank, ranks_of
 from pdesolve.data.samples import Strategy, UnusedOptions
 from pdesolve.data.schema import DatasetInfo
-from pdesolve.data.settings import (
-    GenerationSettings,
-    checked_count,
-    checked_dtype,
-    checked_stream,
-    unique_names,
-)
+from pdesolve.data.settings import GenerationSettings
 from pdesolve.data.shards import ShardFolder
 from pdesolve.data.spectral_batches import SpectralBatchStrategy
 from pdesolve.problems.base import Problem

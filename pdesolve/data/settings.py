@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import numbers
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from meshes.errors import InputError
 from meshes.structured import StructuredGrid
-from pdesolve.data.schema import DTYPES, SCHEMA_VERSION, fingerprint, to_json
-from pdesolve.random_streams import sample_generator
+from pdesolve.data.schema import SCHEMA_VERSION, fingerprint, to_json
 
 
 @dataclass(frozen=True)
@@ -104,32 +100,6 @@ class GenerationSettings:
         return num_fields * self.grid.num_points * size + 80 + 8 * len(self.scalars)
 
 
-def checked_count(num_samples: object, name: str = "num_samples") -> int:
-    """A positive integer, or an error."""
-    if isinstance(num_samples, bool) or not isinstance(num_samples, numbers.Integral):
-        raise InputError(f"{name}={num_samples!r} must be a positive integer")
-    if int(num_samples) < 1:
-        raise InputError(f"{name}={num_samples} must be at least 1")
-    return int(num_samples)
-
-
-def checked_stream(seed: object, split: object) -> tuple[int, str]:
-    """A seed and the name of a split, or an error."""
-    if not isinstance(split, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", split):
-        raise InputError(
-            f"split={split!r} must be a name of letters, digits, '_', '.' or '-', such as 'train'"
-        )
-    sample_generator(seed, split, 0)  # type: ignore[arg-type]  # rejects a bad seed
-    return int(seed), split  # type: ignore[call-overload]
-
-
-def checked_dtype(dtype: object) -> str:
-    """A storage type, or an error."""
-    if dtype not in DTYPES:
-        raise InputError(f"dtype={dtype!r} must be one of {', '.join(DTYPES)}")
-    return str(dtype)
-
-
 def _flatten(values: object, prefix: str = "") -> dict[str, object]:
     if isinstance(values, Mapping):
         result: dict[str, object] = {}
@@ -154,11 +124,3 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         for key in sorted(before.keys() | after.keys())
         if before.get(key, absent) != after.get(key, absent)
     ]
-
-
-def unique_names(inputs: Sequence[str], outputs: Sequence[str]) -> tuple[str, ...]:
-    """Names of all fields, refusing a name used twice."""
-    names = (*inputs, *outputs)
-    if len(set(names)) != len(names):
-        raise InputError(f"field names repeat: inputs {inputs}, outputs {outputs}")
-    return names

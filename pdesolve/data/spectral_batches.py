@@ -19,7 +19,7 @@ from pdesolve.data.samples import SampleRecord, SampleTask
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.spectral.batch import evolve_batch
 from pdesolve.spectral.state import FourierState
-from pdesolve.stepping import steps_between
+from pdesolve.step_sizes import steps_between
 
 BATCH_BYTES = 4 * 2**20
 """Size of the states of one batch; more leaves the processor's caches."""

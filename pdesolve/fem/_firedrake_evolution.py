@@ -33,7 +33,8 @@ from pdesolve.fem._firedrake_solver import _check_element
 from pdesolve.fem._firedrake_state import FemState
 from pdesolve.fem.preconditioners import split_named
 from pdesolve.problems.evolution import EvolutionProblem
-from pdesolve.stepping import OnStep, StepInfo, SteppingSettings, steps_between
+from pdesolve.step_sizes import steps_between
+from pdesolve.stepping import OnStep, StepInfo, SteppingSettings
 
 # How far from a whole number of steps a time may lie, in steps.
 _SLACK = 1e-6

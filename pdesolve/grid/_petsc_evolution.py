@@ -25,7 +25,8 @@ from pdesolve.grid._petsc_solver import raise_together
 from pdesolve.grid._petsc_state import BlockState
 from pdesolve.grid.evolution_files import GridCheckpoint, check_suffix
 from pdesolve.problems.evolution import EvolutionProblem
-from pdesolve.stepping import OnStep, StepInfo, SteppingSettings, steps_between
+from pdesolve.step_sizes import steps_between
+from pdesolve.stepping import OnStep, StepInfo, SteppingSettings
 
 DEFAULT_RTOL = 1e-5
 DEFAULT_STEPS = 100  # of implicit methods without error control, over all of the time

@@ -16,7 +16,7 @@ from operators.random_fields import is_finite_number
 from operators.spatial import FieldFunction, as_spatial_function
 from pdesolve.problems.base import Problem
 from pdesolve.problems.boundary import Condition, Dirichlet, conditions_by_side, periodic_axes
-from pdesolve.stepping import checked_times
+from pdesolve.step_sizes import checked_times
 
 
 def complete_box(problem: Any, dimensions: tuple[int, ...] = (1, 2, 3)) -> None:

@@ -21,7 +21,7 @@ from pdesolve.problems.boxes import output_times
 from pdesolve.problems.cylinder_geometry import CylinderChannel, cylinder_channel_mesh
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.problems.flow import FlowProblem, Inflow, require_positive_numbers
-from pdesolve.stepping import checked_times
+from pdesolve.step_sizes import checked_times
 
 # Width of the layer around the cylinder in which the initial velocity falls to zero, and the
 # step of the differences that make a velocity of a stream function, in diameters and heights.

@@ -16,7 +16,7 @@ from operators.failures import TimeStepFailure
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.spectral.evolution import Array, SpectralEvolution, stack
 from pdesolve.spectral.integrator import FourierIntegrator
-from pdesolve.stepping import checked_step, checked_times
+from pdesolve.step_sizes import checked_step, checked_times
 
 _CACHED_BYTES = 2**18  # of a piece's state; larger ones fall out of a core's cache
 

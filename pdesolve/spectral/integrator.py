@@ -11,7 +11,7 @@ from pdesolve.spectral.etdrk4 import SCHEMES
 from pdesolve.spectral.evolution import Array, SpectralEvolution
 from pdesolve.spectral.time_change import TimeChange
 from pdesolve.spectral.transforms import Transforms
-from pdesolve.stepping import steps_between
+from pdesolve.step_sizes import steps_between
 
 
 class FourierIntegrator:

@@ -10,7 +10,7 @@ from meshes.field import Field
 from operators.failures import TimeStepFailure
 from pdesolve import EvolutionProblem, Periodic, evolve, get_family, sample_generator, solve
 from pdesolve.spectral.evolution import SpectralEvolution
-from pdesolve.stepping import checked_times, steps_between
+from pdesolve.step_sizes import checked_times, steps_between
 
 
 @dataclass(frozen=True, eq=False)
