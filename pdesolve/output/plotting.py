@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,16 @@ import numpy as np
 
 from meshes.errors import InputError
 from meshes.field import Field
-from meshes.structured import StructuredGrid
-from pdesolve.output.panels import PANEL, Panel, draw_panel
+from meshes.structured import FloatArray, StructuredGrid
+from pdesolve.output.panels import PANEL, Panel, draw_panel, label
 from pdesolve.output.paraview import replace_file
 from pdesolve.problems.base import Problem
 from pdesolve.solution import Solution
 
+_MARGIN = 0.9
+"""Inches of a panel's height for title and labels."""
+
+_LETTERS_A_PANEL = 40
 _POINTS_AN_AXIS = {1: 512, 2: 256, 3: 48}
 _INPUT_COLOURS, _OUTPUT_COLOURS, _ERROR_COLOURS = "cividis", "viridis", "magma"
 
@@ -62,15 +67,20 @@ def plot_solution(solution: Solution, path: str | Path) -> Path:
     if comm is not None and comm.rank != 0:
         return target
     units = problem_units(solution.problem)
-    panels = [
-        Panel(inputs, name, name, units.get(name, ""), _INPUT_COLOURS, is_input=True)
-        for inputs in _inputs_of(solution.problem, answer)
-        for name in inputs.names
-    ]
+    panels, numbers = [], []
+    for inputs in _inputs_of(solution.problem, answer):
+        for name in inputs.names:
+            unit = units.get(name, "")
+            if _is_constant(inputs[name]):
+                numbers.append(f"{name} = {inputs[name].flat[0]:.4g} {label('', unit)}".rstrip())
+            else:
+                panels.append(Panel(inputs, name, name, unit, _INPUT_COLOURS, is_input=True))
     panels += [
         Panel(answer, name, name, units.get(name, ""), _OUTPUT_COLOURS) for name in answer.names
     ]
     title = f"{solution.problem.name}: {solution.result.num_unknowns} unknowns"
+    across = _LETTERS_A_PANEL * min(len(panels), 4)
+    title = "\n".join([title, *textwrap.wrap(", ".join(numbers), across)])
     _draw(panels, target, title, units.get("length", ""))
     return target
 
@@ -228,6 +238,30 @@ def _inputs_of(problem: Problem, answer: Field) -> list[Field]:
     return [Field(answer.mesh, values, inputs.names, "cell")]
 
 
+def _is_constant(values: FloatArray) -> bool:
+    """Whether a channel is a number rather than a picture."""
+    spread = float(values.max() - values.min())
+    return spread <= 1e-12 * float(np.abs(values).max())
+
+
+def panel_size(field: Field) -> tuple[float, float]:
+    """Width and height of a panel in inches, for the shape of the domain.
+
+    Examples
+    --------
+    >>> panel_size(Field(StructuredGrid((8, 4), upper=(4.0, 1.0)), np.zeros((8, 4))))
+    (3.9, 1.65)
+    """
+    dimension = field.mesh.dimension
+    width, height = PANEL[min(dimension, 2)]
+    if dimension != 2:
+        return width, height
+    box = _box_around(field)
+    rows = box.extent[1] / box.extent[0] * (height - _MARGIN)
+    # tall domains get as much height as three of the usual panels at most
+    return width, float(np.clip(rows, 0.15 * height, 3 * height)) + _MARGIN
+
+
 def _draw(
     panels: Sequence[Panel], path: Path, title: str, unit_of_length: str, planes: int = 3
 ) -> None:
@@ -240,7 +274,7 @@ def _draw(
     else:
         columns = min(len(panels), 4)
         rows = math.ceil(len(panels) / columns)
-    width, height = PANEL[min(dimension, 2)]
+    width, height = panel_size(panels[0].field)
     figure: Any = Figure(figsize=(width * columns, height * rows + 0.4), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for number, panel in enumerate(panels):

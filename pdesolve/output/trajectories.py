@@ -13,9 +13,9 @@ import numpy as np
 from meshes.errors import InputError, require
 from meshes.field import Field
 from meshes.structured import StructuredGrid
-from pdesolve.output.panels import PANEL, Panel, draw_panel, label
+from pdesolve.output.panels import Panel, draw_panel, label
 from pdesolve.output.paraview import replace_file
-from pdesolve.output.plotting import picture_path, problem_units
+from pdesolve.output.plotting import panel_size, picture_path, problem_units
 
 if TYPE_CHECKING:
     from pdesolve.trajectory import Trajectory
@@ -51,7 +51,7 @@ def plot_trajectory(trajectory: Trajectory, path: Path) -> Path:
         from matplotlib.figure import Figure
 
         names = one.names[:MOST_ROWS]
-        width, height = PANEL[min(one.mesh.dimension, 2)]
+        width, height = panel_size(one)
         line = one.mesh.dimension == 1
         columns = 2 if line else len(indices)
         size = (width * columns, height * len(names) + 0.4)
@@ -115,7 +115,7 @@ def _write_frames(
     names = fields[0].names[:MOST_ROWS]
     units = problem_units(trajectory.problem)
     limits = {name: _limits(fields, name) for name in names}
-    width, height = PANEL[min(fields[0].mesh.dimension, 2)]
+    width, height = panel_size(fields[0])
     figure: Any = Figure(figsize=(width * len(names), height + 0.4), layout="constrained")
     with _writer(path, frames_per_second) as writer, writer.saving(figure, str(path), dpi=120):
         for time, field in zip(trajectory.times, fields, strict=True):
