@@ -44,7 +44,7 @@ def wave() -> WaveProblem:
 CASES = {
     "heat radau-iia-2": (heat(), {"method": "radau-iia-2", "degree": 2}),
     "heat bdf2": (heat(), {"method": "bdf2"}),
-    "wave": (wave(), {"degree": 2}),
+    "wave": (wave(), {}),
 }
 
 

@@ -133,6 +133,15 @@ def test_published_intervals():
 
 
 @pytest.mark.firedrake
+@pytest.mark.slow
+def test_orders():
+    from benchmarks.families.cylinder_flow import orders
+
+    for study in orders():
+        study.check()
+
+
+@pytest.mark.firedrake
 def test_maxima():
     from benchmarks.cylinder_unsteady import maxima
 
