@@ -264,8 +264,8 @@ def _run(
             keep()
             keeper.at_output(stepper, final=time == later[-1])
     except TimeStepFailure as failure:
-        text = f" The last good checkpoint is {keeper.last}." if keeper.last else ""
-        raise TimeStepFailure(
-            str(failure) + text, result=stepper.result(), solution=trajectory()
-        ) from failure
+        text = str(failure).removesuffix(".") + "."
+        if keeper.last:
+            text += f" The last good checkpoint is {keeper.last}."
+        raise TimeStepFailure(text, result=stepper.result(), solution=trajectory()) from failure
     return trajectory()

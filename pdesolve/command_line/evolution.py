@@ -121,7 +121,9 @@ def _animation(name: str | None) -> Path | None:
     if name is None:
         return None
     ending = Path(name).suffix
-    return output_file(name, "--animate", ending if ending in (".mp4", ".gif") else ".mp4")
+    if ending not in (".mp4", ".gif"):
+        raise InputError(f"--animate: '{name}' must end in .mp4 or .gif")
+    return output_file(name, "--animate", ending)
 
 
 def _print(title: str, trajectory: Trajectory, mesh: str) -> None:

@@ -152,7 +152,7 @@ def _end(start: Processes, error: BaseException, code: int, words: list[str], de
 
 def _message(error: BaseException, words: list[str], debug: bool) -> str:
     from meshes.errors import PDESolveError
-    from operators.failures import SolveFailure
+    from operators.failures import SolveFailure, TimeStepFailure
 
     trace = "".join(traceback.format_exception(error)) if debug else ""
     name = f"pdesolve {words[0]}" if words and words[0] in VERBS else "pdesolve"
@@ -167,7 +167,7 @@ def _message(error: BaseException, words: list[str], debug: bool) -> str:
             text += " (this was not foreseen; --debug shows where it happened)"
     if isinstance(error, SolveFailure):  # whose advice is for Python
         text = text.partition(" Pass check=False")[0]
-        if words[:1] == ["solve"]:
+        if words[:1] == ["solve"] and not isinstance(error, TimeStepFailure):
             text += " '--check false' shows and writes the last iterate."
     return text + "\n"
 

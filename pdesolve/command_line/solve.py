@@ -130,9 +130,10 @@ def _backend(given: Words) -> str:
         if given["shape"] is not None:
             raise InputError("--shape and --mesh both give the mesh; leave one out")
     for_fem = [name for name in ("mesh", "element", "degree") if given[name] is not None]
-    if for_fem and backend == "grid":
+    if for_fem and backend in ("grid", "spectral"):
+        how = "finite volumes" if backend == "grid" else "Fourier modes"
         raise InputError(
-            f"--backend grid solves on boxes with finite volumes and takes no --{for_fem[0]}; "
+            f"--backend {backend} solves on boxes with {how} and takes no --{for_fem[0]}; "
             "use --backend fem, or leave one of the two out"
         )
     return "fem" if for_fem else backend

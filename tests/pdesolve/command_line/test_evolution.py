@@ -50,9 +50,19 @@ def test_what_is_refused(refused):
     assert "--accelerate gives a steady solve its first guess" in refused(
         f"{SMALL} --accelerate best.ckpt"
     )
-    assert "--animate" in refused(f"{SMALL} --animate u.avi")
+    assert "'u.avi' must end in .mp4 or .gif" in refused(f"{SMALL} --animate u.avi")
     assert "checkpoint_every needs checkpoint" in refused(f"{SMALL} --checkpoint-every 2")
     assert "there is no file 'none.h5'" in refused(f"{SMALL} --restart none.h5")
+
+
+@pytest.mark.filterwarnings("ignore:dt=1 is")
+@pytest.mark.filterwarnings("ignore:.*encountered in")
+def test_blow_up_ends_with_one_and_names_the_checkpoint(command):
+    outcome = command("solve navier_stokes2d --shape 32 --dt 1 --checkpoint flow.h5")
+    assert outcome.code == 1
+    assert re.search(r"step \d+, to t = .*'vorticity' is not finite .*first at index", outcome.err)
+    assert re.search(r"grid\. The last good checkpoint is 'flow\.h5' at t = \d+ \(", outcome.err)
+    assert "--check" not in outcome.err  # a failed step always ends a run
 
 
 def test_generate(command):

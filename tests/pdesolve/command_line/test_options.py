@@ -89,6 +89,8 @@ def test_refused_words(refused, words, message):
 def test_mesh_contradicts_backend_and_shape(refused, gmsh_file):
     message = refused(f"solve darcy2d --backend grid --mesh {gmsh_file}")
     assert "--backend grid solves on boxes with finite volumes and takes no --mesh" in message
+    message = refused("solve heat2d --backend spectral --degree 2")
+    assert "--backend spectral solves on boxes with Fourier modes and takes no --degree" in message
     assert "--shape and --mesh both give the mesh" in refused(
         f"solve darcy2d --shape 8 8 --mesh {gmsh_file}"
     )
