@@ -22,7 +22,7 @@ REFERENCE = {
 
 def measure(cell_size: float) -> tuple[int, dict[str, float]]:
     """Unknowns and quantities on one mesh."""
-    family = get_family("cylinder_flow_steady", cell_size=cell_size)
+    family = get_family("cylinder_flow_steady", reynolds=20.0, cell_size=cell_size)
     assert isinstance(family, CylinderFlowSteadyFamily)
     problem = family.problem(family.sample(sample_generator(0, "test", 0)))
     solution = solve(problem)

@@ -27,7 +27,7 @@ TITLE = "steady Navier–Stokes flow"
 FIGURES = {
     "navier_stokes_channel": ["navier_stokes_channel", "--set", "cell_size=0.04"],
     "lid_driven_cavity": ["lid_driven_cavity", "--set", "reynolds=1000", "--shape", "64"],
-    "cylinder_flow_steady": ["cylinder_flow_steady"],
+    "cylinder_flow_steady": ["cylinder_flow_steady", "--set", "reynolds=20"],
 }
 if EXTERNAL.is_file():
     FIGURES["navier_stokes_control"] = ["navier_stokes_channel", *CONTROL]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
-
-import numpy as np
 
 from meshes.block import GridBlock
 from meshes.errors import InputError, suggest
@@ -22,6 +20,7 @@ from pdesolve.grid.systems import GridEvolution
 from pdesolve.problems.base import ProblemFamily
 from pdesolve.problems.boundary import Condition, Periodic
 from pdesolve.problems.boxes import complete_box, output_times, values_on, wraps_everywhere
+from pdesolve.problems.channels import input_channels, varying_inputs
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.spectral.evolution import SpectralEvolution
 
@@ -53,6 +52,8 @@ class AdvectionProblem(EvolutionProblem):
         ``"van_leer"``, ``"minmod"``, ``"superbee"``, or ``"none"`` for central slopes.
     name
         Used in messages and to match surrogates.
+    input_names
+        Channels of :meth:`input_fields`, all when empty.
 
     Examples
     --------
@@ -75,6 +76,7 @@ class AdvectionProblem(EvolutionProblem):
     times: tuple[float, ...] = (0.0, 1.0)
     limiter: str = "monotonized_central"
     name: str = "advection"
+    input_names: tuple[str, ...] = ()
 
     unknown: ClassVar[str] = "concentration"
     unknowns: ClassVar[tuple[str, ...]] = ("concentration",)
@@ -115,14 +117,13 @@ class AdvectionProblem(EvolutionProblem):
 
     def input_fields(self, grid: StructuredGrid) -> Field:
         """Initial state and velocity."""
-        names = [f"velocity_{AXIS_NAMES[axis]}" for axis in range(self.dimension)]
-        velocity = [
-            values_on(name, part, grid)
-            for name, part in zip(names, self.velocity_functions, strict=True)
-        ]
-        return Field(
-            grid, np.stack([self.initial_on(grid), *velocity]), ("initial_concentration", *names)
-        )
+        known: dict[str, Callable[[], FloatArray]] = {
+            "initial_concentration": lambda: self.initial_on(grid)
+        }
+        for axis, part in zip(AXIS_NAMES, self.velocity_functions, strict=False):
+            name = f"velocity_{axis}"
+            known[name] = partial(values_on, name, part, grid)
+        return input_channels(grid, known, self.input_names)
 
     def grid_evolution(self, block: GridBlock) -> GridEvolution:
         """Conservative finite volumes with limited linear reconstruction."""
@@ -162,6 +163,7 @@ class AdvectionFamily(ProblemFamily):
 
     Examples
     --------
+    >>> import numpy as np
     >>> family = AdvectionFamily(1)
     >>> problem = family.problem(family.sample(np.random.default_rng(0)))
     >>> problem.input_fields(problem.grid(8)).names
@@ -180,6 +182,7 @@ class AdvectionFamily(ProblemFamily):
     backends: ClassVar[tuple[str, ...]] = ("spectral", "grid")
     outputs: ClassVar[tuple[str, ...]] = ("concentration",)
     units: ClassVar[Mapping[str, str]] = {
+        "initial": "1",
         "initial_concentration": "1",
         "concentration": "1",
         "velocity_x": "m s^-1",
@@ -188,6 +191,10 @@ class AdvectionFamily(ProblemFamily):
         "length": "m",
     }
     equation: ClassVar[str] = "du/dt + div(v u) = 0 on the periodic unit box"
+    citation: ClassVar[str] = (
+        "LeVeque (2002), Finite Volume Methods for Hyperbolic Problems, "
+        "doi:10.1017/CBO9780511791253"
+    )
 
     def __post_init__(self) -> None:
         if self.dimension not in (1, 2):
@@ -202,8 +209,9 @@ class AdvectionFamily(ProblemFamily):
 
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Names of a surrogate's input channels."""
-        return ("initial_concentration", "velocity_x", "velocity_y")[: self.dimension + 1]
+        """Names of a surrogate's input channels: the velocity where it is drawn."""
+        names = ("initial_concentration", "velocity_x", "velocity_y")[: self.dimension + 1]
+        return varying_inputs(names, self.parameters)
 
     @property
     def times(self) -> tuple[float, ...]:
@@ -242,6 +250,7 @@ class AdvectionFamily(ProblemFamily):
             times=self.times,
             limiter=self.limiter,
             name=self.name,
+            input_names=self.inputs,
         )
 
     def describe(self) -> dict[str, Any]:

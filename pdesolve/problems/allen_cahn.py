@@ -17,6 +17,7 @@ from operators.random_fields import GaussianRandomField
 from pdesolve.problems.base import ProblemFamily
 from pdesolve.problems.boundary import Condition
 from pdesolve.problems.boxes import output_times, values_on
+from pdesolve.problems.channels import input_channels, varying_inputs
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.problems.periodic import (
     all_periodic,
@@ -51,6 +52,8 @@ class AllenCahnProblem(EvolutionProblem):
         Output times, the initial time first. The unit of time is that of the reaction.
     name
         Used in messages and to match surrogates.
+    input_names
+        Channels of :meth:`input_fields`, all when empty.
 
     References
     ----------
@@ -74,6 +77,7 @@ class AllenCahnProblem(EvolutionProblem):
     upper: tuple[float, ...] = ()
     times: tuple[float, ...] = (0.0, 1.0)
     name: str = "allen_cahn"
+    input_names: tuple[str, ...] = ()
 
     unknown: ClassVar[str] = "phase"
     unknowns: ClassVar[tuple[str, ...]] = ("phase",)
@@ -88,10 +92,11 @@ class AllenCahnProblem(EvolutionProblem):
 
     def input_fields(self, grid: StructuredGrid) -> Field:
         """The initial phase, and ε as a channel."""
-        width = np.full(grid.shape, self.interface_width)
-        return Field(
-            grid, np.stack([self.initial_on(grid), width]), ("initial_phase", "interface_width")
-        )
+        known = {
+            "initial_phase": lambda: self.initial_on(grid),
+            "interface_width": lambda: np.full(grid.shape, float(self.interface_width)),
+        }
+        return input_channels(grid, known, self.input_names)
 
     def spectral_evolution(self, grid: StructuredGrid) -> SpectralEvolution:
         """Fourier form, the linear terms ε² Δu + u exact."""
@@ -138,7 +143,6 @@ class AllenCahnFamily(ProblemFamily):
     name: str = ""
 
     backends: ClassVar[tuple[str, ...]] = ("spectral",)
-    inputs: ClassVar[tuple[str, ...]] = ("initial_phase", "interface_width")
     outputs: ClassVar[tuple[str, ...]] = ("phase",)
     units: ClassVar[Mapping[str, str]] = {
         "initial_phase": "1",
@@ -160,6 +164,11 @@ class AllenCahnFamily(ProblemFamily):
         if not self.name:
             object.__setattr__(self, "name", f"allen_cahn{self.dimension}d")
         _ = self.times, self.parameters  # checks the numbers
+
+    @property
+    def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Names of a surrogate's input channels: ε where it is drawn."""
+        return varying_inputs(("initial_phase", "interface_width"), self.parameters)
 
     @property
     def symmetries(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -206,6 +215,7 @@ class AllenCahnFamily(ProblemFamily):
             dimension=self.dimension,
             times=self.times,
             name=self.name,
+            input_names=self.inputs,
         )
 
     def describe(self) -> dict[str, Any]:

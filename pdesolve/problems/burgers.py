@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +20,7 @@ from pdesolve.grid.systems import GridEvolution
 from pdesolve.problems.base import ProblemFamily
 from pdesolve.problems.boundary import Condition, Periodic
 from pdesolve.problems.boxes import complete_box, output_times, values_on, wraps_everywhere
+from pdesolve.problems.channels import input_channels, varying_inputs
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.spectral.evolution import SpectralEvolution
 
@@ -51,6 +52,8 @@ class BurgersProblem(EvolutionProblem):
         Of the finite volumes, as in :class:`pdesolve.problems.advection.AdvectionProblem`.
     name
         Used in messages and to match surrogates.
+    input_names
+        Channels of :meth:`input_fields`; when empty, all but a viscosity of 0.
 
     Examples
     --------
@@ -73,6 +76,7 @@ class BurgersProblem(EvolutionProblem):
     times: tuple[float, ...] = (0.0, 1.0)
     limiter: str = "monotonized_central"
     name: str = "burgers"
+    input_names: tuple[str, ...] = ()
 
     unknown: ClassVar[str] = "velocity"
     stencil_width: ClassVar[int] = 2
@@ -117,12 +121,12 @@ class BurgersProblem(EvolutionProblem):
 
     def input_fields(self, grid: StructuredGrid) -> Field:
         """The initial state, and the viscosity as a channel where it is not zero."""
-        names = tuple(f"initial_{name}" for name in self.unknowns)
-        values = self.initial_on(grid)
-        if self.viscosity == 0:
-            return Field(grid, values, names)
-        viscosity = np.full((1, *grid.shape), self.viscosity)
-        return Field(grid, np.concatenate([values, viscosity]), (*names, "viscosity"))
+        parts = zip(self.unknowns, self.initial_on(grid), strict=True)
+        known: dict[str, Callable[[], FloatArray]]
+        known = {f"initial_{name}": partial(np.copy, values) for name, values in parts}
+        if self.viscosity > 0 or "viscosity" in self.input_names:
+            known["viscosity"] = partial(np.full, grid.shape, float(self.viscosity))
+        return input_channels(grid, known, self.input_names)
 
     def grid_evolution(self, block: GridBlock) -> GridEvolution:
         """Limited Godunov fluxes, viscous terms apart for IMEX methods."""
@@ -176,7 +180,7 @@ class BurgersFamily(ProblemFamily):
     >>> family = BurgersFamily(1)
     >>> problem = family.problem(family.sample(np.random.default_rng(0)))
     >>> problem.viscosity, problem.input_fields(problem.grid(8)).names
-    (0.1, ('initial_velocity', 'viscosity'))
+    (0.1, ('initial_velocity',))
     """
 
     dimension: int = 1
@@ -237,9 +241,10 @@ class BurgersFamily(ProblemFamily):
 
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Names of a surrogate's input channels."""
+        """Names of a surrogate's input channels: the viscosity where it is drawn."""
         initial = tuple(f"initial_{name}" for name in self.outputs)
-        return initial if self.is_inviscid else (*initial, "viscosity")
+        names = initial if self.is_inviscid else (*initial, "viscosity")
+        return varying_inputs(names, self.parameters)
 
     @property
     def times(self) -> tuple[float, ...]:
@@ -286,6 +291,7 @@ class BurgersFamily(ProblemFamily):
             times=self.times,
             limiter=self.limiter,
             name=self.name,
+            input_names=self.inputs,
         )
 
     def describe(self) -> dict[str, Any]:

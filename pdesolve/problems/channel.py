@@ -12,6 +12,7 @@ from meshes.structured import FloatArray
 from operators.parameters import ParameterSpace, ScalarParameter
 from pdesolve.problems.base import ProblemFamily
 from pdesolve.problems.boundary import Condition, Dirichlet, Neumann
+from pdesolve.problems.channels import varying_inputs
 from pdesolve.problems.cylinder_geometry import SIDES, CylinderChannel, cylinder_channel_mesh
 from pdesolve.problems.flow import FlowProblem, Inflow, parabola, require_positive_numbers
 from pdesolve.problems.flow import side_names as names_of
@@ -81,6 +82,9 @@ class ChannelFamily(ProblemFamily):
 
     backends: ClassVar[tuple[str, ...]] = ("fem",)
     outputs: ClassVar[tuple[str, ...]] = ("velocity_x", "velocity_y", "pressure")
+    citation: ClassVar[str] = (
+        "Elman, Silvester, Wathen (2014), doi:10.1093/acprof:oso/9780199678792.001.0001"
+    )
     units: ClassVar[Mapping[str, str]] = {
         **FLOW_UNITS,
         "inflow_speed": "m s^-1",
@@ -123,9 +127,9 @@ class ChannelFamily(ProblemFamily):
 
     @property
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The place of the disk is one where it is random."""
+        """The place of the disk and the viscosity are such where they are random."""
         disk = ("obstacle",) if self.has_own_mesh else ()
-        return ("inflow_speed", *disk, "viscosity")
+        return varying_inputs(("inflow_speed", *disk, "viscosity"), self.parameters)
 
     @property
     def _standard_name(self) -> str:
@@ -183,7 +187,7 @@ class ChannelFamily(ProblemFamily):
             input_functions={
                 "inflow_speed": speed_at,
                 **({} if channel is None else {"obstacle": channel.indicator}),
-                "viscosity": values["viscosity"],
+                **({"viscosity": values["viscosity"]} if "viscosity" in self.inputs else {}),
             },
             make_mesh=None if channel is None else partial(self._mesh, channel),
             name=self.name,

@@ -15,6 +15,7 @@ from operators.random_fields import GaussianRandomField, is_finite_number
 from operators.spatial import ConstantFunction
 from pdesolve.grid.convection import Convection
 from pdesolve.problems.base import ProblemFamily
+from pdesolve.problems.channels import varying_inputs
 from pdesolve.problems.convection_diffusion_problem import (
     ConvectionDiffusionProblem,
     boundary_layer,
@@ -108,7 +109,7 @@ class ConvectionDiffusionFamily(ProblemFamily):
     def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
         """Channels of a surrogate's input."""
         components = tuple(f"velocity_{axis}" for axis in AXIS_NAMES[: self.dimension])
-        return ("source", "diffusivity", *components)
+        return varying_inputs(("source", "diffusivity", *components), self.parameters)
 
     @property
     def default_shape(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -158,6 +159,7 @@ class ConvectionDiffusionFamily(ProblemFamily):
             dimension=self.dimension,
             scheme=self.scheme,
             name=self.name,
+            input_names=self.inputs,
         )
 
     def exact(self, parameters: Mapping[str, Any]) -> Callable[[FloatArray], FloatArray] | None:

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -24,6 +24,7 @@ from pdesolve.grid.stencil_rows import StencilRows
 from pdesolve.problems.base import LinearSystem, Problem
 from pdesolve.problems.boundary import USUAL, Condition, Dirichlet
 from pdesolve.problems.boxes import check_grid, conditions_on
+from pdesolve.problems.channels import input_channels
 
 CENTRAL_LIMIT = 2.0
 """Cell Péclet number |b| h/ε up to which central differences give no wiggles."""
@@ -68,6 +69,8 @@ class ConvectionDiffusionProblem(Problem):
         ``fem`` takes streamline-upwind Petrov–Galerkin stabilisation.
     name
         Used in messages and to match surrogates.
+    input_names
+        Channels of :meth:`input_fields`, all when empty.
 
     Raises
     ------
@@ -94,6 +97,7 @@ class ConvectionDiffusionProblem(Problem):
     upper: tuple[float, ...] = ()
     scheme: Scheme = "exponential"
     name: str = "convection_diffusion"
+    input_names: tuple[str, ...] = ()
 
     unknown: ClassVar[str] = "concentration"
 
@@ -151,7 +155,8 @@ class ConvectionDiffusionProblem(Problem):
         parts = {"source": self.source_function, "diffusivity": self.diffusivity_function}
         for axis, component in zip(AXIS_NAMES, self.velocity_functions, strict=False):
             parts[f"velocity_{axis}"] = component
-        return Field(grid, np.stack([part.on(grid) for part in parts.values()]), tuple(parts))
+        known = {name: partial(part.on, grid) for name, part in parts.items()}
+        return input_channels(grid, known, self.input_names)
 
     def discretize(self, grid: StructuredGrid) -> LinearSystem:
         """Finite volumes by the problem's scheme."""

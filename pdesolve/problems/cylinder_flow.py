@@ -18,6 +18,7 @@ from operators.spatial import SpatialFunction, as_spatial_function
 from pdesolve.problems.base import ProblemFamily
 from pdesolve.problems.boundary import Condition, Dirichlet, Neumann
 from pdesolve.problems.boxes import output_times
+from pdesolve.problems.channels import input_channels, varying_inputs
 from pdesolve.problems.cylinder_geometry import CylinderChannel, cylinder_channel_mesh
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.problems.flow import FlowProblem, Inflow, require_positive_numbers
@@ -56,6 +57,8 @@ class CylinderFlowProblem(EvolutionProblem):
         Output times in s, the initial time first.
     name
         Used in messages and to match surrogates.
+    input_names
+        Channels of :meth:`input_fields`, all when empty.
 
     References
     ----------
@@ -81,6 +84,7 @@ class CylinderFlowProblem(EvolutionProblem):
     step_size: float = 0.005
     times: tuple[float, ...] = (0.0, 1.0)
     name: str = "cylinder_flow"
+    input_names: tuple[str, ...] = ()
 
     dimension: ClassVar[int] = 2  # type: ignore[misc]
     unknown: ClassVar[str] = "velocity"
@@ -196,9 +200,12 @@ class CylinderFlowProblem(EvolutionProblem):
     def input_fields(self, grid: StructuredGrid) -> Field:
         """Initial velocity and Reynolds number."""
         velocity = self.initial_velocity(np.asarray(grid.points()))
-        number = np.full((1, *grid.shape), self.reynolds_number)
-        names = ("initial_velocity_x", "initial_velocity_y", "reynolds_number")
-        return Field(grid, np.concatenate([velocity, number]), names)
+        known = {
+            "initial_velocity_x": lambda: velocity[0],
+            "initial_velocity_y": lambda: velocity[1],
+            "reynolds_number": lambda: np.full(grid.shape, float(self.reynolds_number)),
+        }
+        return input_channels(grid, known, self.input_names)
 
     def evolution_form(self, context: Any) -> Any:
         """Taylor–Hood form with drag and lift."""
@@ -255,11 +262,6 @@ class CylinderFlowFamily(ProblemFamily):
     dimension: ClassVar[int] = 2  # type: ignore[misc]
     backends: ClassVar[tuple[str, ...]] = ("fem",)
     has_own_mesh: ClassVar[bool] = True
-    inputs: ClassVar[tuple[str, ...]] = (
-        "initial_velocity_x",
-        "initial_velocity_y",
-        "reynolds_number",
-    )
     outputs: ClassVar[tuple[str, ...]] = ("velocity_x", "velocity_y", "pressure")
     units: ClassVar[Mapping[str, str]] = {
         "initial_velocity_x": "m s^-1",
@@ -290,6 +292,12 @@ class CylinderFlowFamily(ProblemFamily):
                 "than the flow"
             )
         _ = self.times, self.parameters  # checks the numbers
+
+    @property
+    def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Names of a surrogate's input channels: the Reynolds number where it is drawn."""
+        names = ("initial_velocity_x", "initial_velocity_y", "reynolds_number")
+        return varying_inputs(names, self.parameters)
 
     @property
     def times(self) -> tuple[float, ...]:
@@ -329,6 +337,7 @@ class CylinderFlowFamily(ProblemFamily):
             body_size=self.body_size,
             times=self.times,
             name=self.name,
+            input_names=self.inputs,
         )
 
     def describe(self) -> dict[str, Any]:

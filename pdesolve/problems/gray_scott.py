@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from operators.spatial import SpatialFunction, as_spatial_function
 from pdesolve.problems.base import ProblemFamily
 from pdesolve.problems.boundary import Condition
 from pdesolve.problems.boxes import output_times, values_on
+from pdesolve.problems.channels import input_channels, varying_inputs
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.problems.periodic import (
     all_periodic,
@@ -26,6 +27,8 @@ from pdesolve.problems.periodic import (
     periodic_box,
 )
 from pdesolve.spectral.evolution import SpectralEvolution
+
+_INPUTS = ("initial_concentration_u", "initial_concentration_v", "feed_rate", "kill_rate")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,8 @@ class GrayScottProblem(EvolutionProblem):
         Output times, the initial time first.
     name
         Used in messages and to match surrogates.
+    input_names
+        Channels of :meth:`input_fields`, all when empty.
 
     Notes
     -----
@@ -82,6 +87,7 @@ class GrayScottProblem(EvolutionProblem):
     upper: tuple[float, ...] = ()
     times: tuple[float, ...] = (0.0, 2000.0)
     name: str = "gray_scott"
+    input_names: tuple[str, ...] = ()
 
     unknown: ClassVar[str] = "concentration_u"
     unknowns: ClassVar[tuple[str, ...]] = ("concentration_u", "concentration_v")
@@ -110,12 +116,12 @@ class GrayScottProblem(EvolutionProblem):
 
     def input_fields(self, grid: StructuredGrid) -> Field:
         """Both species at the first time, and both rates as channels."""
-        rates = [np.full(grid.shape, rate) for rate in (self.feed_rate, self.kill_rate)]
-        return Field(
-            grid,
-            np.concatenate([self.initial_on(grid), np.stack(rates)]),
-            (*(f"initial_{name}" for name in self.unknowns), "feed_rate", "kill_rate"),
-        )
+        parts = zip(self.unknowns, self.initial_on(grid), strict=True)
+        known: dict[str, Callable[[], FloatArray]]
+        known = {f"initial_{name}": partial(np.copy, values) for name, values in parts}
+        for name in ("feed_rate", "kill_rate"):
+            known[name] = partial(np.full, grid.shape, float(getattr(self, name)))
+        return input_channels(grid, known, self.input_names)
 
     def spectral_evolution(self, grid: StructuredGrid) -> SpectralEvolution:
         """Fourier form, diffusion and decay exact."""
@@ -171,15 +177,9 @@ class GrayScottFamily(ProblemFamily):
 
     dimension: ClassVar[int] = 2  # type: ignore[misc]
     backends: ClassVar[tuple[str, ...]] = ("spectral",)
-    inputs: ClassVar[tuple[str, ...]] = (
-        "initial_concentration_u",
-        "initial_concentration_v",
-        "feed_rate",
-        "kill_rate",
-    )
     outputs: ClassVar[tuple[str, ...]] = ("concentration_u", "concentration_v")
     units: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        (*inputs, *outputs, "spots", "time", "length"), "1"
+        (*_INPUTS, *outputs, "spots", "time", "length"), "1"
     )
     default_shape: ClassVar[tuple[int, ...]] = (128, 128)  # type: ignore[misc]
     equation: ClassVar[str] = (
@@ -195,6 +195,11 @@ class GrayScottFamily(ProblemFamily):
             if len(getattr(self, name)) != 2:
                 raise InputError(f"{name}={getattr(self, name)!r} must hold two numbers")
         _ = self.times, self.parameters  # checks the numbers
+
+    @property
+    def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Names of a surrogate's input channels: the rates where they are drawn."""
+        return varying_inputs(_INPUTS, self.parameters)
 
     @property
     def times(self) -> tuple[float, ...]:
@@ -233,6 +238,7 @@ class GrayScottFamily(ProblemFamily):
             upper=(self.length,) * 2,
             times=self.times,
             name=self.name,
+            input_names=self.inputs,
         )
 
     def describe(self) -> dict[str, Any]:

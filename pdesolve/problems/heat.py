@@ -21,6 +21,7 @@ from pdesolve.grid.systems import GridEvolution
 from pdesolve.problems.base import ProblemFamily
 from pdesolve.problems.boundary import Condition, Dirichlet, Neumann, Periodic
 from pdesolve.problems.boxes import complete_box, output_times, values_on, wraps_everywhere
+from pdesolve.problems.channels import input_channels, varying_inputs
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.spectral.evolution import SpectralEvolution
 
@@ -51,6 +52,8 @@ class HeatProblem(EvolutionProblem):
         Output times, the initial time first.
     name
         Used in messages and to match surrogates.
+    input_names
+        Channels of :meth:`input_fields`, all when empty.
 
     Examples
     --------
@@ -74,6 +77,7 @@ class HeatProblem(EvolutionProblem):
     upper: tuple[float, ...] = ()
     times: tuple[float, ...] = (0.0, 1.0)
     name: str = "heat"
+    input_names: tuple[str, ...] = ()
 
     unknown: ClassVar[str] = "temperature"
     unknowns: ClassVar[tuple[str, ...]] = ("temperature",)
@@ -114,11 +118,11 @@ class HeatProblem(EvolutionProblem):
 
     def input_fields(self, grid: StructuredGrid) -> Field:
         """Initial temperature and conductivity."""
-        return Field(
-            grid,
-            np.stack([self.initial_on(grid), self.conductivity_on(grid)]),
-            ("initial_temperature", "conductivity"),
-        )
+        known = {
+            "initial_temperature": lambda: self.initial_on(grid),
+            "conductivity": lambda: self.conductivity_on(grid),
+        }
+        return input_channels(grid, known, self.input_names)
 
     def grid_evolution(self, block: GridBlock) -> GridEvolution:
         """Conservative finite volumes with harmonic face averages, all implicit."""
@@ -202,9 +206,9 @@ class HeatFamily(ProblemFamily):
     num_times: int = 11
     name: str = ""
 
-    inputs: ClassVar[tuple[str, ...]] = ("initial_temperature", "conductivity")
     outputs: ClassVar[tuple[str, ...]] = ("temperature",)
     units: ClassVar[Mapping[str, str]] = {
+        "initial": "K",
         "initial_temperature": "K",
         "temperature": "K",
         "conductivity": "m^2 s^-1",
@@ -214,6 +218,7 @@ class HeatFamily(ProblemFamily):
     equation: ClassVar[str] = (
         "du/dt = kappa(t) Laplacian(u), kappa(t) = kappa0 (1 + m sin(2 pi t / T)), on the unit box"
     )
+    citation: ClassVar[str] = "Evans (2010), Partial Differential Equations, doi:10.1090/gsm/019"
 
     def __post_init__(self) -> None:
         if self.boundary not in BOUNDARIES:
@@ -237,6 +242,11 @@ class HeatFamily(ProblemFamily):
         if self.boundary == "periodic":
             return ("spectral", "grid", "fem")
         return ("grid", "fem")
+
+    @property
+    def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Names of a surrogate's input channels: the conductivity where it is drawn."""
+        return varying_inputs(("initial_temperature", "conductivity"), self.parameters)
 
     @property
     def symmetries(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -280,6 +290,7 @@ class HeatFamily(ProblemFamily):
             dimension=self.dimension,
             times=self.times,
             name=self.name,
+            input_names=self.inputs,
         )
 
     def describe(self) -> dict[str, Any]:

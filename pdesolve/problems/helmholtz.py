@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,6 +27,7 @@ from pdesolve.grid.systems import BlockLinearSystem
 from pdesolve.problems.base import Problem
 from pdesolve.problems.boundary import Absorbing, Condition, Dirichlet, Neumann, Periodic
 from pdesolve.problems.boxes import check_grid, conditions_on, values_on
+from pdesolve.problems.channels import input_channels
 from pdesolve.problems.helmholtz_families import helmholtz1d, helmholtz2d, helmholtz2d_random
 
 __all__ = [
@@ -142,6 +144,8 @@ class HelmholtzProblem(Problem):
         Laplacian, in the place of the equation itself (backend ``grid``, complex u).
     name
         Used in messages and to match surrogates.
+    input_names
+        Channels of :meth:`input_fields`; when empty, all that are no part of the statement.
 
     Notes
     -----
@@ -178,6 +182,7 @@ class HelmholtzProblem(Problem):
     upper: tuple[float, ...] = ()
     preconditioner_shift: float = 0.0
     name: str = "helmholtz"
+    input_names: tuple[str, ...] = ()
 
     unknown: ClassVar[str] = "u"
 
@@ -241,12 +246,13 @@ class HelmholtzProblem(Problem):
 
         A number or a formula belongs to the statement of the problem.
         """
-        channels = {"wavenumber": self.wavenumber_on(grid)}
+        channels: dict[str, Callable[[], FloatArray]]
+        channels = {"wavenumber": lambda: self.wavenumber_on(grid)}
         parts = [as_spatial_function(part) for part in complex_parts(self.source)]
         for name, part in zip(("source", "source_imaginary"), parts, strict=True):
             if not isinstance(part, ConstantFunction | FormulaFunction):
-                channels[name] = values_on(name, part, grid)
-        return Field(grid, np.stack(list(channels.values())), tuple(channels))
+                channels[name] = partial(values_on, name, part, grid)
+        return input_channels(grid, channels, self.input_names)
 
     def block_system(self, block: GridBlock) -> BlockLinearSystem:
         """Second differences; two unknowns a cell where u is complex."""

@@ -15,6 +15,7 @@ from operators.parameters import FieldParameter, LogNormalField, ParameterSpace,
 from operators.random_fields import GaussianRandomField, is_finite_number
 from pdesolve.problems.base import ProblemFamily
 from pdesolve.problems.boundary import Absorbing, Condition, Dirichlet
+from pdesolve.problems.channels import varying_inputs
 
 if TYPE_CHECKING:
     from pdesolve.problems.helmholtz import HelmholtzProblem
@@ -86,7 +87,6 @@ class HelmholtzFamily(ProblemFamily):
     name: str = ""
 
     backends: ClassVar[tuple[str, ...]] = ("grid", "fem")
-    inputs: ClassVar[tuple[str, ...]] = ("wavenumber", "source")
     units: ClassVar[Mapping[str, str]] = _UNITS
     equation: ClassVar[str] = "-lap u - wavenumber^2 u = source in the unit box"
     citation: ClassVar[str] = "Ihlenburg, Babuska (1995), doi:10.1016/0898-1221(95)00144-N"
@@ -105,6 +105,11 @@ class HelmholtzFamily(ProblemFamily):
     def outputs(self) -> tuple[str, ...]:  # type: ignore[override]
         """Real and imaginary part, or u where it is real."""
         return _outputs(self.sides)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Names of a surrogate's input channels: k where it is drawn."""
+        return varying_inputs(("wavenumber", "source"), self.parameters)
 
     @property
     def default_shape(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -144,6 +149,7 @@ class HelmholtzFamily(ProblemFamily):
             {"all": _CONDITIONS[self.sides]},
             self.dimension,
             name=self.name,
+            input_names=self.inputs,
         )
 
     def describe(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from pdesolve.grid.systems import NonlinearSystem
 from pdesolve.problems.base import Problem
 from pdesolve.problems.boundary import Condition, Dirichlet, Neumann, Periodic, Robin
 from pdesolve.problems.boxes import values_on
+from pdesolve.problems.channels import input_channels
 from pdesolve.problems.elliptic_boxes import (
     complete_elliptic,
     elliptic_sides,
@@ -310,6 +311,8 @@ class OneSidedReactionProblem(Problem):
         The box; the unit box when left out.
     name
         Used in messages and to match surrogates.
+    input_names
+        Channels of :meth:`input_fields`, all when empty.
 
     Examples
     --------
@@ -327,6 +330,7 @@ class OneSidedReactionProblem(Problem):
     lower: tuple[float, ...] = ()
     upper: tuple[float, ...] = ()
     name: str = "one_sided_reaction"
+    input_names: tuple[str, ...] = ()
 
     unknown: ClassVar[str] = "u"
 
@@ -343,9 +347,11 @@ class OneSidedReactionProblem(Problem):
 
     def input_fields(self, grid: StructuredGrid) -> Field:
         """The source and κ, two channels."""
-        source = values_on("source", self.source, grid)
-        values = np.stack([source, np.full(grid.shape, float(self.rate))])
-        return Field(grid, values, ("source", "rate"))
+        known = {
+            "source": lambda: values_on("source", self.source, grid),
+            "rate": lambda: np.full(grid.shape, float(self.rate)),
+        }
+        return input_channels(grid, known, self.input_names)
 
     def nonlinear_system(self, block: GridBlock) -> NonlinearSystem:
         """Second differences on cell-centred grids."""

@@ -11,6 +11,7 @@ from meshes.errors import InputError
 from operators.parameters import FieldParameter, ParameterSpace, ScalarParameter
 from operators.random_fields import GaussianRandomField
 from pdesolve.problems.base import ProblemFamily
+from pdesolve.problems.channels import varying_inputs
 
 if TYPE_CHECKING:
     from pdesolve.problems.nonlinear_elliptic import (
@@ -204,7 +205,6 @@ class OneSidedReactionFamily(ProblemFamily):
 
     dimension: ClassVar[int] = 2  # type: ignore[misc]
     backends: ClassVar[tuple[str, ...]] = ("grid", "fem")
-    inputs: ClassVar[tuple[str, ...]] = ("source", "rate")
     outputs: ClassVar[tuple[str, ...]] = ("u",)
     units: ClassVar[Mapping[str, str]] = {
         "source": "m^-2",
@@ -222,6 +222,11 @@ class OneSidedReactionFamily(ProblemFamily):
         if self.smallest <= 0:
             raise InputError(f"smallest={self.smallest!r} must be positive")
 
+    @property
+    def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Names of a surrogate's input channels: κ where it is drawn."""
+        return varying_inputs(("source", "rate"), self.parameters)
+
     @cached_property
     def parameters(self) -> ParameterSpace:  # type: ignore[override]
         """The random source and κ."""
@@ -238,7 +243,9 @@ class OneSidedReactionFamily(ProblemFamily):
         from pdesolve.problems.nonlinear_elliptic import OneSidedReactionProblem
 
         values = self.parameters.check(parameters)
-        return OneSidedReactionProblem(values["rate"], values["source"], name=self.name)
+        return OneSidedReactionProblem(
+            values["rate"], values["source"], name=self.name, input_names=self.inputs
+        )
 
     def describe(self) -> dict[str, Any]:
         """Plain values for a data card, with the domain and the sides."""

@@ -16,6 +16,7 @@ from operators.parameters import FieldParameter, ParameterSpace, ScalarParameter
 from operators.random_fields import is_finite_number
 from pdesolve.problems.base import ProblemFamily
 from pdesolve.problems.boxes import output_times
+from pdesolve.problems.channels import varying_inputs
 from pdesolve.problems.random_vorticity import TurbulentVorticity, benchmark_vorticity
 from pdesolve.problems.vorticity_problem import VorticityProblem
 
@@ -332,7 +333,6 @@ class TaylorGreenFamily(FlowFamily):
     amplitude_range: tuple[float, float] = (0.5, 2.0)
     viscosity_range: tuple[float, float] = (1e-2, 1e-1)
 
-    inputs: ClassVar[tuple[str, ...]] = ("initial_vorticity", "viscosity")
     default_shape: ClassVar[tuple[int, ...]] = (32, 32)  # type: ignore[misc]
     side: ClassVar[float] = 2 * math.pi
     equation: ClassVar[str] = (
@@ -340,6 +340,11 @@ class TaylorGreenFamily(FlowFamily):
         "on the torus of side 2 pi"
     )
     citation: ClassVar[str] = "Taylor, Green (1937), doi:10.1098/rspa.1937.0036"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Names of a surrogate's input channels: the viscosity where it is drawn."""
+        return varying_inputs(("initial_vorticity", "viscosity"), self.parameters)
 
     @cached_property
     def parameters(self) -> ParameterSpace:  # type: ignore[override]

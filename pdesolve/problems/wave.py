@@ -20,6 +20,7 @@ from pdesolve.grid.systems import GridEvolution
 from pdesolve.problems.base import ProblemFamily
 from pdesolve.problems.boundary import Condition, Periodic
 from pdesolve.problems.boxes import complete_box, output_times, values_on, wraps_everywhere
+from pdesolve.problems.channels import input_channels, varying_inputs
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.problems.heat import BOUNDARIES
 from pdesolve.spectral.evolution import SpectralEvolution
@@ -48,6 +49,8 @@ class WaveProblem(EvolutionProblem):
         Output times, the initial time first.
     name
         Used in messages and to match surrogates.
+    input_names
+        Channels of :meth:`input_fields`, all when empty.
 
     Examples
     --------
@@ -70,6 +73,7 @@ class WaveProblem(EvolutionProblem):
     upper: tuple[float, ...] = ()
     times: tuple[float, ...] = (0.0, 1.0)
     name: str = "wave"
+    input_names: tuple[str, ...] = ()
 
     unknown: ClassVar[str] = "displacement"
     unknowns: ClassVar[tuple[str, ...]] = ("displacement", "velocity")
@@ -108,11 +112,12 @@ class WaveProblem(EvolutionProblem):
 
     def input_fields(self, grid: StructuredGrid) -> Field:
         """Initial state and speed."""
-        return Field(
-            grid,
-            np.concatenate([self.initial_on(grid), self.speed_on(grid)[None]]),
-            ("initial_displacement", "initial_velocity", "speed"),
-        )
+        known = {
+            "initial_displacement": lambda: self.initial_on(grid)[0],
+            "initial_velocity": lambda: self.initial_on(grid)[1],
+            "speed": lambda: self.speed_on(grid),
+        }
+        return input_channels(grid, known, self.input_names)
 
     def grid_evolution(self, block: GridBlock) -> GridEvolution:
         """Central differences of second order."""
@@ -161,7 +166,7 @@ class WaveFamily(ProblemFamily):
     >>> family = WaveFamily(1)
     >>> problem = family.problem(family.sample(np.random.default_rng(0)))
     >>> problem.input_fields(problem.grid(8)).names
-    ('initial_displacement', 'initial_velocity', 'speed')
+    ('initial_displacement', 'speed')
     """
 
     dimension: int = 2
@@ -173,11 +178,10 @@ class WaveFamily(ProblemFamily):
     num_times: int = 11
     name: str = ""
 
-    inputs: ClassVar[tuple[str, ...]] = ("initial_displacement", "initial_velocity", "speed")
     outputs: ClassVar[tuple[str, ...]] = ("displacement", "velocity")
     units: ClassVar[Mapping[str, str]] = {
+        "initial": "m",
         "initial_displacement": "m",
-        "initial_velocity": "m s^-1",
         "displacement": "m",
         "velocity": "m s^-1",
         "speed": "m s^-1",
@@ -185,6 +189,7 @@ class WaveFamily(ProblemFamily):
         "length": "m",
     }
     equation: ClassVar[str] = "d^2 u/dt^2 = c^2 Laplacian(u) on the unit box, at rest at t = 0"
+    citation: ClassVar[str] = "Evans (2010), Partial Differential Equations, doi:10.1090/gsm/019"
 
     def __post_init__(self) -> None:
         if self.dimension not in (1, 2):
@@ -203,6 +208,11 @@ class WaveFamily(ProblemFamily):
         if self.boundary == "periodic":
             return ("spectral", "grid", "fem")
         return ("grid", "fem")
+
+    @property
+    def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Names of a surrogate's input channels: the speed where it is drawn."""
+        return varying_inputs(("initial_displacement", "speed"), self.parameters)
 
     @property
     def symmetries(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -243,6 +253,7 @@ class WaveFamily(ProblemFamily):
             dimension=self.dimension,
             times=self.times,
             name=self.name,
+            input_names=self.inputs,
         )
 
     def describe(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def test_what_the_file_says(small):
     assert info.num_times == 4
     assert info.times == pytest.approx(np.linspace(0.0, info.times[-1], 4))
     assert info.outputs == ("velocity",)
-    assert info.inputs == ("initial_velocity", "viscosity")
+    assert info.inputs == ("initial_velocity",)
     report = check_dataset(small.path)
     assert report.passed, report.text()
     assert "every step converged" in report.text()

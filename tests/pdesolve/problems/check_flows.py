@@ -24,7 +24,7 @@ def numbers(solution) -> list[float]:
 def answers() -> dict[str, list[float]]:
     found = {"stokes": numbers(solve(varying_viscosity().problem, mesh=8))}
     found["closed"] = numbers(solve(shear_flow().problem, mesh=8, solver_parameters=TIGHT))
-    cylinder = get_family("cylinder_flow_steady", cell_size=0.08)
+    cylinder = get_family("cylinder_flow_steady", reynolds=20.0, cell_size=0.08)
     problem = cylinder.problem(cylinder.sample(sample_generator(0, "test", 0)))
     solution = solve(problem, solver_parameters=TIGHT)
     found["cylinder"] = numbers(solution)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 
 from meshes import InputError, StructuredGrid
 from operators.spatial import SpatialFunction
-from pdesolve import Problem, ProblemFamily, get_family, sample_generator, solve
+from pdesolve import Problem, ProblemFamily, evolve, get_family, sample_generator, solve
 from pdesolve.problems.darcy import DarcyFamily
+from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.problems.registry import FAMILIES
-
-SMALL = {1: (24,), 2: (12, 10), 3: (6, 5, 4)}
+from tests.pdesolve.coarse_families import SMALL, coarse_family, every_backend, shape_of
 
 
 @pytest.fixture(params=FAMILIES, ids=str)
@@ -69,13 +70,20 @@ def test_input_fields_are_the_declared_channels(family):
     assert field.values.shape == (len(family.inputs), *grid.shape)
 
 
-def test_discretisation_is_symmetric_positive_definite(family):
-    problem = problem_of(family)
-    if "grid" not in problem.backends:
-        pytest.skip("no form for the backend 'grid'")
-    if type(problem).discretize is Problem.discretize:
-        pytest.skip("nonlinear, or several unknowns a cell")
-    system = problem.discretize(problem.grid(SMALL[family.dimension]))
+def families_with_stencils() -> list[str]:
+    """Families of linear problems with one unknown a cell on grids."""
+    found = []
+    for name in FAMILIES:
+        problem = problem_of(get_family(name))
+        if problem.has_stencil and "grid" in problem.backends:
+            found.append(name)
+    return found
+
+
+@pytest.mark.parametrize("name", families_with_stencils())
+def test_discretisation_is_symmetric_positive_definite(name):
+    problem = problem_of(get_family(name))
+    system = problem.discretize(problem.grid(SMALL[problem.dimension]))
     assert system.symmetric == system.stencil.is_symmetric()
     matrix = system.stencil.to_csr().toarray()
     if not system.symmetric:  # convection: positive real parts
@@ -88,21 +96,56 @@ def test_discretisation_is_symmetric_positive_definite(family):
     assert eigenvalues[0] > 1e-6 * eigenvalues[-1]
 
 
-@pytest.mark.petsc
-def test_solve_works(family):
+@pytest.mark.parametrize(("name", "backend"), every_backend())
+def test_solve_works(name, backend):
+    family = coarse_family(name)
     problem = problem_of(family)
-    shape = family.default_shape if "helmholtz" in family.name else SMALL[family.dimension]
-    solution = solve(problem, mesh=shape)
+    shape = shape_of(family)
+    mesh = None if family.has_own_mesh else shape
+    if isinstance(problem, EvolutionProblem):
+        check_evolution(family, problem, mesh, backend)
+        return
+    solution = solve(problem, mesh=mesh, backend=backend)
+    assert solution.backend == backend
+    assert solution.problem is problem
     assert solution.result.converged
     assert solution.result.relative_residual <= 1e-8
+    answer = solution.on(problem.grid(shape))
+    assert answer.names == family.outputs
+    assert np.isfinite(answer.values).all()
+    assert np.ptp(answer.values) > 0
+    if backend != "grid" or not problem.has_stencil:
+        return  # the record's residual is tested with those solvers
     assert solution.field.names == family.outputs
-    assert solution.problem is problem
-    if type(problem).discretize is Problem.discretize:
-        return  # the record's residual is tested with that solver
-    system = problem.discretize(problem.grid(SMALL[family.dimension]))
+    system = problem.discretize(problem.grid(shape))
     residual = system.right_hand_side - system.stencil.apply(solution.field.values[0])
     relative = np.linalg.norm(residual) / np.linalg.norm(system.right_hand_side)
     assert relative == pytest.approx(solution.result.relative_residual, rel=1e-4, abs=1e-13)
+
+
+def check_evolution(family: ProblemFamily, problem: EvolutionProblem, mesh: Any, backend: str):
+    """Solve up to a part of the first output time."""
+    assert problem.times == family.times
+    assert problem.unknowns == family.outputs
+    first, second = problem.times[:2]
+    times = (first, first + (second - first) / 10)
+    trajectory = evolve(problem, mesh=mesh, times=times, backend=backend)
+    assert trajectory.backend == backend
+    assert trajectory.problem is problem
+    assert trajectory.times == pytest.approx(times, rel=1e-12)
+    assert trajectory.result.converged
+    assert trajectory.result.reason == "CONVERGED_TIME"
+    assert trajectory.result.num_steps > 0
+    grid = problem.grid(shape_of(family))
+    values = trajectory.on(grid)
+    assert values.shape == (2, len(family.outputs), *grid.shape)
+    assert np.isfinite(values).all()
+    assert not np.array_equal(values[0], values[1])
+    assert trajectory.states[-1].sample(grid).names == family.outputs
+    assert trajectory.history
+    for name, quantities in trajectory.history.items():
+        assert quantities.shape == (2,), name
+        assert np.isfinite(quantities).all(), name
 
 
 def test_description_is_plain_json(family):
