@@ -37,7 +37,7 @@ def heat_form(problem: HeatProblem, context: FormContext) -> EvolutionForm:
     inputs = (kappa,) if isinstance(kappa, firedrake.Function) else ()
     functions: tuple[TimeFunction, ...] = ()
     if problem.time_factor is not None:
-        functions = (TimeFunction(problem.time_factor, time),)
+        functions = (TimeFunction(problem.factor_at, time),)
         kappa = functions[0].expression * kappa
     residual = (Dt(u) * v + kappa * ufl.inner(ufl.grad(u), ufl.grad(v))) * ufl.dx
     if not vanishes(problem.source):

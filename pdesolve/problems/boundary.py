@@ -129,6 +129,9 @@ def conditions_by_side(
                 f"the condition of side '{name}' is {condition!r}; use "
                 f"{_one_of([_EXAMPLES[kind] for kind in allowed])}"
             )
+    for name in given:
+        if name != "all" and name not in sides:
+            raise InputError(f"the mesh has no side '{name}'. {suggest(name, sides)}")
     if "all" in given:
         others = [name for name in given if name != "all"]
         if others:
@@ -137,9 +140,6 @@ def conditions_by_side(
                 f"side instead: {', '.join(sides)}"
             )
         return dict.fromkeys(sides, given["all"])
-    for name in given:
-        if name not in sides:
-            raise InputError(f"the mesh has no side '{name}'. {suggest(name, sides)}")
     missing = [side for side in sides if side not in given]
     if missing:
         raise InputError(

@@ -13,6 +13,9 @@ from pdesolve.spectral.time_change import TimeChange
 from pdesolve.spectral.transforms import Transforms
 from pdesolve.step_sizes import steps_between
 
+FEWEST_POINTS = 4
+"""Points along an axis; with fewer the 2/3 rule leaves the mean value alone."""
+
 
 class FourierIntegrator:
     """Transforms, scheme and parameters of an evolution, ready to step.
@@ -31,7 +34,7 @@ class FourierIntegrator:
     Raises
     ------
     InputError
-        For unknown methods and parameters.
+        For unknown methods and parameters, and grids that are too coarse.
 
     Examples
     --------
@@ -62,6 +65,11 @@ class FourierIntegrator:
         if chosen not in SCHEMES:
             raise InputError(
                 f"the backend 'spectral' has no method '{chosen}'. {suggest(chosen, SCHEMES)}"
+            )
+        if min(evolution.grid.shape) < FEWEST_POINTS:
+            raise InputError(
+                f"the grid has {evolution.grid.shape} points; Fourier modes need {FEWEST_POINTS} "
+                "or more along each axis, of which the 2/3 rule keeps one wave"
             )
         for name in parameters or {}:
             if name not in evolution.parameters:

@@ -39,6 +39,7 @@ def test_periodic_axes():
         ({"x_lower": Dirichlet()}, "no boundary condition for: x_upper, y_lower, y_upper"),
         ({"x_lower": Dirichlet(), "x_uper": Dirichlet()}, "Did you mean 'x_upper'?"),
         ({"all": Dirichlet(), "x_lower": Neumann()}, "side 'x_lower' has two conditions"),
+        ({"all": Dirichlet(), "lefty": Neumann()}, "the mesh has no side 'lefty'"),
         ({"all": 0.0}, "the condition of side 'all' is 0.0; use Dirichlet(value)"),
         ({**dict.fromkeys(SIDES, Dirichlet()), "z_lower": Neumann()}, "no side 'z_lower'"),
     ],

@@ -211,6 +211,8 @@ def test_rejections() -> None:
         evolve(chaos(), mesh=32, solver_parameters={"ts_type": "rk"}, unused_options="error")
     with pytest.warns(UserWarning, match="no PETSc options"):
         evolve(chaos(), mesh=32, times=(0, 0.1), solver_parameters={"ts_type": "rk"})
+    with pytest.raises(InputError, match=r"grid has \(2,\) points; Fourier modes need 4 or more"):
+        evolve(chaos(), mesh=2)
     with pytest.raises(InputError, match="not the problem's"):
         evolve(chaos(), mesh=StructuredGrid(32, periodic=True))
     with pytest.raises(InputError, match="wraps on every axis"):
