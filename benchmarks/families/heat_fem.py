@@ -267,7 +267,7 @@ def solvers() -> list[SolverStudy]:
         **{f"fieldsplit_{i}_ksp_type": "preonly" for i in (0, 1)},
     }
     candidates: dict[str, Mapping[str, Any]] = {
-        "MUMPS LU": {"pc_type": "lu"},
+        "MUMPS LU (default)": {"pc_type": "lu"},
         "GMRES + fieldsplit of the stages, GAMG": {
             **split,
             **{f"fieldsplit_{i}_pc_type": "gamg" for i in (0, 1)},
@@ -278,6 +278,6 @@ def solvers() -> list[SolverStudy]:
         },
     }
     return [
-        SolverStudy("heat2d", "fem, radau-iia-2", solve(2), (32, 128, 256), candidates),
-        SolverStudy("heat3d", "fem, radau-iia-2", solve(3), (8, 16, 24), candidates),
+        SolverStudy("heat2d", "fem, radau-iia-2", solve(2), (32, 64, 128), candidates),
+        SolverStudy("heat3d", "fem, radau-iia-2", solve(3), (8, 12, 16), candidates),
     ]
