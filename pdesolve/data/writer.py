@@ -41,11 +41,10 @@ class FieldStatistics:
         self.minimum = min(self.minimum, float(values.min()))
         self.maximum = max(self.maximum, float(values.max()))
         size = values.shape[1]
-        with np.errstate(invalid="ignore"):  # of values that are not finite the check will tell
-            means = values.mean(axis=1)
-            deviations = values - means[:, None]
-            squares = np.einsum("ij,ij->i", deviations, deviations)
-        for mean, square in zip(means.tolist(), squares.tolist(), strict=True):
+        for row in values:  # one by one: sums over several at once round differently
+            with np.errstate(invalid="ignore"):  # values that are not finite: the check tells
+                mean = float(row.mean())
+                square = float(np.square(row - mean).sum())
             total = self.count + size
             shift = mean - self.mean
             self.squares += square + shift * shift * self.count * size / total

@@ -13,6 +13,7 @@ from operators.failures import DataFileError
 from pdesolve.data import check_dataset, open_dataset, read_info
 from pdesolve.data.layout import seal_attributes, seal_texts
 from pdesolve.data.schema import GROUP, fingerprint, to_json
+from pdesolve.data.writer import FieldStatistics
 
 RELEASED = Path(__file__).parent / "files" / "darcy2d_schema1.h5"
 
@@ -318,3 +319,15 @@ def test_reading_needs_neither_petsc_nor_mpi(tmp_path):
 def test_to_json_is_canonical():
     assert to_json({"b": np.float64(1.5), "a": (1, np.int64(2))}) == '{"a": [1, 2], "b": 1.5}'
     assert read_info(RELEASED).fingerprint == fingerprint(read_info(RELEASED).settings)
+
+
+def test_statistics_do_not_depend_on_grouping():
+    """Rows longer than any buffer of NumPy's, one at a time or all together."""
+    values = np.random.default_rng(0).standard_normal((4, 3, 4352))
+    together, one_by_one = FieldStatistics(), FieldStatistics()
+    together.add(values)
+    for row in values:
+        one_by_one.add(row[None])
+    assert np.array_equal(together.values(), one_by_one.values())
+    expected = [values.min(), values.max(), values.mean(), values.std()]
+    np.testing.assert_allclose(together.values(), expected, rtol=1e-12, atol=1e-15)
