@@ -37,7 +37,7 @@ class FisherKolmogorov(ProblemFamily):
     units = {"initial_u": "1", "u": "1", "length": "m", "time": "s"}
     equation = "du/dt = D d2u/dx2 + r u (1 - u), periodic"
     seeds = LogNormalField(
-        GaussianRandomField(1, boundary="periodic", standard_deviation=2.0), mean_log=-5.0
+        GaussianRandomField(1, 3.0, boundary="periodic", standard_deviation=1.5), mean_log=-4.0
     )
     parameters = ParameterSpace((FieldParameter("initial_u", seeds, "1"),))
 

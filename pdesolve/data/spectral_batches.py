@@ -149,12 +149,13 @@ class SpectralBatchStrategy:
             return np.full(len(tasks), NAN)
         grid = tasks[0].problem.grid(self._coarse)
         try:
-            coarse, _ = self._evolve(tasks, grid, steps)
+            coarse, finite = self._evolve(tasks, grid, steps)
         except InputError:  # the grid is too coarse
             return np.full(len(tasks), NAN)
         names = tasks[0].problem.unknowns
-        last = [FourierState(grid, row[-1], names).sample(self.grid).values for row in coarse]
-        shown = np.stack(last)
+        shown = np.full(values[:, -1].shape, NAN)
+        for row in np.flatnonzero(finite):
+            shown[row] = FourierState(grid, coarse[row, -1], names).sample(self.grid).values
         axes = tuple(range(1, values.ndim - 1))
         size = np.sqrt(np.sum(values[:, -1] ** 2, axis=axes))
         difference = np.sqrt(np.sum((shown - values[:, -1]) ** 2, axis=axes))

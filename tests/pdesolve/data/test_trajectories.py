@@ -152,3 +152,21 @@ def test_options_that_fourier_modes_do_not_have_are_refused(tmp_path):
         generate("burgers1d", 1, shape=16, out=out, rtol=1e-6)
     with pytest.raises(InputError, match="takes no 'degree'; that is for the backend 'fem'"):
         generate("burgers1d", 1, shape=16, out=out, discretization={"degree": 2})
+
+
+def test_a_coarse_run_that_blows_up_leaves_the_estimate_open(tmp_path, monkeypatch):
+    from pdesolve.data.spectral_batches import SpectralBatchStrategy
+
+    whole = SpectralBatchStrategy._evolve
+
+    def coarse_fails(self, tasks, grid, steps):
+        values, finite = whole(self, tasks, grid, steps)
+        if grid != self.grid:
+            values[1], finite[1] = np.nan, False
+        return values, finite
+
+    monkeypatch.setattr(SpectralBatchStrategy, "_evolve", coarse_fails)
+    family = get_family("burgers1d", num_times=2, final_time=0.1)
+    info = generate(family, 3, shape=32, out=tmp_path / "set.h5", discretization={"dt": 0.01})
+    with open_dataset(info.path) as data:
+        assert np.isnan(data.read_records()["error_estimate"]).tolist() == [False, True, False]
