@@ -167,6 +167,7 @@ def test_a_coarse_run_that_blows_up_leaves_the_estimate_open(tmp_path, monkeypat
 
     monkeypatch.setattr(SpectralBatchStrategy, "_evolve", coarse_fails)
     family = get_family("burgers1d", num_times=2, final_time=0.1)
-    info = generate(family, 3, shape=32, out=tmp_path / "set.h5", discretization={"dt": 0.01})
+    options = {"shard_size": 3, "discretization": {"dt": 0.01}}
+    info = generate(family, 3, shape=32, out=tmp_path / "set.h5", **options)
     with open_dataset(info.path) as data:
         assert np.isnan(data.read_records()["error_estimate"]).tolist() == [False, True, False]
