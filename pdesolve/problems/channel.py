@@ -138,8 +138,8 @@ class ChannelFamily(ProblemFamily):
     @property
     def equation(self) -> str:  # type: ignore[override]
         """The PDE."""
-        inertia = "u.grad u " if self.inertia else ""
-        return f"{inertia}- nu div grad u + grad p = 0, div u = 0"
+        start = "u.grad u - nu" if self.inertia else "-nu"
+        return f"{start} div grad u + grad p = 0, div u = 0"
 
     @cached_property
     def parameters(self) -> ParameterSpace:  # type: ignore[override]

@@ -167,8 +167,14 @@ def test_list_shows_every_family(command):
     from pdesolve.problems.registry import FAMILIES
 
     out = command("list").out
-    assert all(name in out for name in FAMILIES)
-    assert "grid, fem" in out
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 100
+    first = [line.split()[0] for line in lines if line.strip()]
+    assert all(name in first for name in FAMILIES)
+    steady, in_time = (first.index(word) for word in ("STEADY", "IN"))
+    assert steady < first.index("darcy2d") < in_time < first.index("burgers2d")
+    (line,) = (line for line in lines if line.split()[:1] == ["poisson2d"])
+    assert line.split() == ["poisson2d", "2D", "64", "×", "64", "grid,", "fem", "potential"]
 
 
 @pytest.mark.torch
