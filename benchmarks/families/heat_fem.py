@@ -267,8 +267,8 @@ def solvers() -> list[SolverStudy]:
         **{f"fieldsplit_{i}_ksp_type": "preonly" for i in (0, 1)},
     }
     candidates: dict[str, Mapping[str, Any]] = {
-        "MUMPS LU (default)": {"pc_type": "lu"},
-        "GMRES + fieldsplit of the stages, GAMG": {
+        "MUMPS LU (default for small systems)": {"pc_type": "lu"},
+        "GMRES + fieldsplit of the stages, GAMG (default)": {
             **split,
             **{f"fieldsplit_{i}_pc_type": "gamg" for i in (0, 1)},
         },

@@ -34,7 +34,9 @@ MULTIGRID: dict[str, Any] = {
     "mg_levels_ksp_max_it": 2,
     "mg_levels_pc_type": "jacobi",
 }
-# Up to these numbers of unknowns, all stages counted, a factorisation is fastest.
+# Up to these numbers of unknowns, all stages counted, a factorisation is the default: of one
+# unknown with linear steps (docs: Heat), and of all others.
+LARGEST_DIRECT_SCALAR = {1: 1_000_000, 2: 10_000, 3: 3_000}
 LARGEST_DIRECT = {1: 1_000_000, 2: 200_000, 3: 30_000}
 # A residual this small, in units of what the state loses if it decays within the time that
 # is solved for, is as good as none: steady states have no larger one.
@@ -75,7 +77,9 @@ def default_parameters(
         return {**outer, **own}
     stages = num_coupled_stages(method)
     dimension = int(form.mesh.geometric_dimension)
-    small = stages * form.space.dim() <= LARGEST_DIRECT[dimension]
+    scalar = linear and len(form.space) == 1 and form.space.value_size == 1
+    limits = LARGEST_DIRECT_SCALAR if scalar else LARGEST_DIRECT
+    small = stages * form.space.dim() <= limits[dimension]
     if given.get("pc_type") in ("lu", "cholesky") or (
         "pc_type" not in given and small and PETSc.Sys.hasExternalPackage("mumps")
     ):
