@@ -105,11 +105,11 @@ def points_per_wavelength(largest: float, width: str = "") -> float:
     """
     points = 2 * math.pi / largest
     if points < FEWEST_POINTS:
+        more = math.ceil(10 * FEWEST_POINTS / points) / 10
         raise InputError(
             f"the mesh has {points:.2g} points per wavelength 2π/k; fewer than {FEWEST_POINTS:g} "
             f"do not resolve it, and even with more the phase drifts over many wavelengths. Take "
-            f"{math.ceil(10 * FEWEST_POINTS / points) / 10:g} times as many {width or 'cells along each axis'}, or "
-            "better twice that"
+            f"{more:g} times as many {width or 'cells along each axis'}, or better twice that"
         )
     return points
 
