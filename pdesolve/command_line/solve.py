@@ -42,7 +42,7 @@ EXAMPLES = (
     "solve darcy2d --seed 7 --accelerate best.ckpt",
     "solve burgers1d --shape 256 --times 0 0.5 1 --animate u.gif",
     "solve heat2d --backend grid --dt 0.01 --checkpoint run.h5 -- -ts_type cn",
-    "solve heat2d --backend grid --dt 0.01 --restart run.h5 -- -ts_type cn",
+    "solve heat2d --backend grid --dt 0.01 --restart run.h5 --times 0 1 2 -- -ts_type cn",
     "solve --config u.run.yaml --shape 128 128",
 )
 
