@@ -251,7 +251,8 @@ def _run(
         if on_step is not None:
             on_step(info)
 
-    later = [time for time in settings.times if time > stepper.time * (1 + 1e-12)]
+    reached = stepper.time + 1e-12 * abs(stepper.time)
+    later = [time for time in settings.times if time > reached]
     if not later:
         raise InputError(
             f"the checkpoint is at t = {stepper.time:g} already; the last requested time is "

@@ -70,6 +70,27 @@ def test_blow_up_names_step_time_channel_and_checkpoint(tmp_path):
     assert later.history["mass"][-1] == pytest.approx(5.0, rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("backend", "method"),
+    [
+        ("spectral", None),
+        pytest.param("grid", "cn", marks=pytest.mark.petsc),
+        pytest.param("fem", "crank-nicolson", marks=pytest.mark.firedrake),
+    ],
+)
+def test_times_before_zero(backend, method, tmp_path):
+    family = get_family("heat1d", modulation=0.0)
+    draw = family.problem(family.sample(sample_generator(0, "test", 0)))
+    options = {"mesh": 16, "backend": backend, "method": method, "dt": 0.125}
+    later = evolve(draw, times=(0.0, 0.5, 1.0), **options)
+    earlier = evolve(draw, times=(-1.0, -0.5, 0.0), checkpoint=tmp_path / "a.h5", **options)
+    assert earlier.times == (-1.0, -0.5, 0.0)
+    assert earlier.result.num_steps == 8
+    np.testing.assert_allclose(earlier.gather().values, later.gather().values, atol=1e-12)
+    with pytest.raises(InputError, match="checkpoint is at t = 0 already"):
+        evolve(draw, times=(-1.0, 0.0), restart=tmp_path / "a.h5", **options)
+
+
 def test_observers_see_every_step_and_output():
     steps, outputs = [], []
     trajectory = evolve(
