@@ -108,7 +108,8 @@ class SpectralStepper:
         count, dt = self._plan(until)
         finished = False
         while not finished:
-            after = self.integrator.step(self._coefficients, self._time, dt)
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found below
+                after = self.integrator.step(self._coefficients, self._time, dt)
             if not all_finite(after, self.integrator.transforms.xp):
                 self._seconds["steps"] += clock.perf_counter() - started
                 raise self._failure(after, dt)
