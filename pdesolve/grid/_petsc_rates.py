@@ -37,6 +37,7 @@ class BlockRates:
 
     def __init__(self, distributed: DistributedGrid, evolution: GridEvolution, kind: str) -> None:
         self.distributed, self.evolution, self.kind = distributed, evolution, kind
+        self._linear = evolution.linear or (kind == "imex" and evolution.stiff_linear)
         self._explicit: Rate | None = None
         self._implicit: Rate | None = None
         derivative: Rate | None = None
@@ -74,7 +75,7 @@ class BlockRates:
 
     def attach(self, ts: Any, *, additive: bool = False) -> None:
         """Give the functions to a TS, of an additive method also an explicit part of zero."""
-        if self.evolution.linear:
+        if self._linear:
             ts.setProblemType(PETSc.TS.ProblemType.LINEAR)
         if self._explicit is None and additive:
             # with no such part PETSc takes the slope at the start of a step from the step
@@ -160,7 +161,7 @@ class BlockRates:
         size = self.distributed.num_components
         shape = (len(self._matrix.offsets), size, size, *self.distributed.block.shape)
         values = self._coefficients(time, u, shape)
-        if self.evolution.linear:
+        if self._linear:
             # the same matrix again: leave it alone, and its preconditioner is kept
             same = (
                 self._last is not None

@@ -152,6 +152,7 @@ def burgers_on_block(problem: BurgersProblem, block: GridBlock) -> GridEvolution
         couplings=tuple((s, c, c) for s in range(len(offsets)) for c in range(size)),
         stable_step=stable_step,
         stable_step_of_rate=convective_step,
+        stiff_linear=True,
         method=dict(IMEX_METHOD),
         conserved=conserved,
     )

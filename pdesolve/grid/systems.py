@@ -168,6 +168,8 @@ class GridEvolution:
         step.
     linear
         Whether the rate is linear in u (then Newton's method is not iterated).
+    stiff_linear
+        Whether S alone is linear in u, so that IMEX methods need not iterate.
     method
         PETSc options that choose the default method, such as
         ``{"ts_type": "arkimex", "ts_arkimex_type": "3"}``.
@@ -190,6 +192,7 @@ class GridEvolution:
     stable_step_of_rate: Callable[[float, FloatArray], float] | None = None
     spectrum: Literal["disk", "real", "imaginary"] = "disk"
     linear: bool = False
+    stiff_linear: bool = False
     method: dict[str, Any] | None = None
     conserved: dict[str, Callable[[FloatArray], FloatArray]] | None = None
     ghosted_densities: dict[str, Callable[[float, FloatArray], FloatArray]] | None = None

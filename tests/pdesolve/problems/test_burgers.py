@@ -122,3 +122,15 @@ def test_no_spectral_form_without_viscosity():
         problem.spectral_evolution(problem.grid(8))
     with pytest.raises(InputError, match="no form for the backend 'spectral'"):
         evolve(problem, mesh=8, backend="spectral")
+
+
+def test_viscous_steps_are_linear():
+    """IMEX steps solve one linear system a stage; Newton's method finds the same."""
+    problem = BurgersProblem(0.02, lambda x: np.sin(2 * np.pi * x[0]), times=(0.0, 0.2))
+    plain = evolve(problem, mesh=64, backend="grid")
+    newton = {"snes_type": "newtonls", "snes_rtol": 1e-12}
+    iterated = evolve(problem, mesh=64, backend="grid", solver_parameters=newton)
+    assert plain.result.method == "arkimex 3"
+    attempts = plain.result.num_steps + plain.result.num_rejected
+    assert plain.result.nonlinear_iterations == 3 * attempts
+    np.testing.assert_allclose(plain.gather().values, iterated.gather().values, rtol=1e-9)
