@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from meshes.errors import InputError, require, suggest
+from meshes.errors import InputError, PDESolveError, require, suggest
 from operators.failures import TimeStepFailure
 from pdesolve.problems.base import Problem
 from pdesolve.problems.evolution import EvolutionProblem
@@ -234,12 +234,16 @@ def _run(
     states: list[DistributedState] = []
     rows: list[Mapping[str, float]] = []
 
+    comm = getattr(stepper, "comm", None)
+    step_is_observed = _on_any(comm, on_step)
+    output_is_observed = _on_any(comm, on_output)
+
     def keep() -> None:
         times.append(stepper.time)
         states.append(stepper.state())
         rows.append(stepper.quantities())
-        if on_output is not None:
-            on_output(stepper.time, states[-1])
+        if output_is_observed:
+            _observe(comm, on_output, stepper.time, states[-1])
 
     def trajectory() -> Trajectory:
         names = rows[0] if rows else {}
@@ -248,8 +252,8 @@ def _run(
 
     def after_step(info: StepInfo) -> None:
         keeper.after_step(stepper)
-        if on_step is not None:
-            on_step(info)
+        if step_is_observed:
+            _observe(comm, on_step, info)
 
     reached = stepper.time + 1e-12 * abs(stepper.time)
     later = [time for time in settings.times if time > reached]
@@ -270,3 +274,29 @@ def _run(
             text += f" The last good checkpoint is {keeper.last}."
         raise TimeStepFailure(text, result=stepper.result(), solution=trajectory()) from failure
     return trajectory()
+
+
+def _on_any(comm: Any, observer: Callable[..., None] | None) -> bool:
+    """Whether any process has an observer (collective)."""
+    here = observer is not None
+    return here if comm is None or comm.size == 1 else any(comm.allgather(here))
+
+
+def _observe(comm: Any, observer: Callable[..., None] | None, *arguments: Any) -> None:
+    """Call an observer; its error on one process ends all of them (collective)."""
+    error: Exception | None = None
+    try:
+        if observer is not None:
+            observer(*arguments)
+    except Exception as problem:
+        if comm is None or comm.size == 1:
+            raise
+        error = problem
+    if comm is None or comm.size == 1:
+        return
+    texts = comm.allgather(None if error is None else f"{type(error).__name__}: {error}")
+    if error is not None:
+        raise error
+    for rank, text in enumerate(texts):
+        if text is not None:
+            raise PDESolveError(f"process {rank} stopped the run. {text}")

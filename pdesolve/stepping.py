@@ -56,7 +56,8 @@ class Stepper(Protocol):
     """One backend in the middle of a solve in time.
 
     Made from a problem, a mesh and :class:`SteppingSettings`; it starts at the first
-    time with the initial state. All methods are collective.
+    time with the initial state. All methods are collective. A backend that spreads a
+    problem over processes has their communicator (of mpi4py) as the attribute ``comm``.
     """
 
     @property

@@ -82,7 +82,7 @@ def run(given: Words, family: ProblemFamily, problem: EvolutionProblem, backend:
 
     mesh = mesh_for(given, family)
     solver_parameters = start_solver(given)
-    bar: Any = time_bar(problem.times[0]) if processes().rank == 0 else nullcontext()
+    bar: Any = time_bar() if processes().rank == 0 else nullcontext()
     with bar as progress:
         trajectory = evolve(
             problem,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -83,18 +84,14 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None] | None]:
 
 
 @contextmanager
-def time_bar(start: float) -> Iterator[Callable[[StepInfo], None] | None]:
+def time_bar() -> Iterator[Callable[[StepInfo], None]]:
     """A bar for a solve in time: simulated time, step size, estimated time left.
 
-    On the error stream if that is a terminal; gives a function of :class:`StepInfo`.
-
-    Parameters
-    ----------
-    start
-        The initial time.
+    On the error stream; a bar if that is a terminal, else a line every half a minute. Gives
+    a function of :class:`StepInfo`.
     """
     if not sys.stderr.isatty():
-        yield None
+        yield _LogLines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -107,13 +104,16 @@ def time_bar(start: float) -> Iterator[Callable[[StepInfo], None] | None]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(
-            "time", total=1.0, time=start, final=float("nan"), step=0, size=float("nan")
+            "time", total=1.0, time=float("nan"), final=float("nan"), step=0, size=float("nan")
         )
+        start: list[float] = []
 
         def update(info: StepInfo) -> None:
+            if not start:
+                start.append(info.time - info.step_size)  # a restart begins later
             bar.update(
                 task,
-                completed=(info.time - start) / (info.final_time - start),
+                completed=(info.time - start[0]) / (info.final_time - start[0]),
                 time=info.time,
                 final=info.final_time,
                 step=info.step,
@@ -121,3 +121,30 @@ def time_bar(start: float) -> Iterator[Callable[[StepInfo], None] | None]:
             )
 
         yield update
+
+
+SECONDS_BETWEEN_LINES = 30.0
+
+
+class _LogLines:
+    """A line now and then, for logs of long runs."""
+
+    def __init__(self) -> None:
+        self._began = self._last = time.monotonic()
+        self._start: float | None = None
+
+    def __call__(self, info: StepInfo) -> None:
+        if self._start is None:
+            self._start = info.time - info.step_size
+        now = time.monotonic()
+        if now - self._last < SECONDS_BETWEEN_LINES:
+            return
+        self._last = now
+        share = (info.time - self._start) / (info.final_time - self._start)
+        left = (now - self._began) * (1 / share - 1) if share > 0 else float("inf")
+        print(
+            f"t = {info.time:.4g} of {info.final_time:.4g}, step {info.step}, "
+            f"dt = {info.step_size:.3g}, about {left:.0f} s left",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -148,6 +148,11 @@ class FemStepper:
         self._check_finite("initial state")
 
     @property
+    def comm(self) -> Any:
+        """The mesh's communicator."""
+        return self.form.mesh.comm
+
+    @property
     def time(self) -> float:
         """The time reached."""
         return self._time

@@ -1,6 +1,7 @@
 """What evolve does on every backend: checks, outputs, checkpoints, failures."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from operators.failures import TimeStepFailure
 from pdesolve import EvolutionProblem, Periodic, evolve, get_family, sample_generator, solve
 from pdesolve.spectral.evolution import SpectralEvolution
 from pdesolve.step_sizes import checked_times, steps_between
+from tests.mpi import run_parallel
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,3 +175,18 @@ def test_times_and_steps():
     assert steps_between(0.1, 0.3, 0.1) == 2
     with pytest.raises(InputError, match=r"dt=0\.15 does not divide .* dt=0\.2 does"):
         steps_between(0.0, 0.2, 0.15)
+
+
+@pytest.mark.parallel
+@pytest.mark.parametrize(
+    ("backend", "which"),
+    [
+        pytest.param("grid", "on_step", marks=pytest.mark.petsc),
+        pytest.param("grid", "on_output", marks=pytest.mark.petsc),
+        pytest.param("fem", "on_step", marks=pytest.mark.firedrake),
+    ],
+)
+def test_an_observer_that_fails_on_one_process_ends_all(backend, which):
+    out = run_parallel(Path(__file__).with_name("check_observers.py"), 3, backend, which)
+    assert out.count("ValueError: the disk is full") == 3
+    assert out.count("PDESolveError: process 1 stopped the run. ValueError") == 2

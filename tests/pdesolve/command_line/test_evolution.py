@@ -79,3 +79,14 @@ def test_petsc_options_reach_the_stepper(command, refused):
     assert "5 TS dt" in outcome.out
     assert re.search(r"method +beuler", outcome.out)
     assert "PETSc did not use: -ts_tipe" in refused(f"{words} -- -ts_tipe cn")
+
+
+def test_a_log_gets_a_line_now_and_then(command, monkeypatch):
+    from pdesolve.command_line import tables
+
+    monkeypatch.setattr(tables, "SECONDS_BETWEEN_LINES", 0.0)
+    outcome = command(f"{SMALL} --dt 0.01")
+    assert outcome.code == 0
+    lines = outcome.err.splitlines()
+    assert len(lines) == 10
+    assert re.match(r"t = 0\.05 of 0\.1, step 5, dt = 0\.01, about \d+ s left", lines[4])
