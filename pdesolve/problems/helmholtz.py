@@ -292,23 +292,25 @@ class HelmholtzProblem(Problem):
         )
 
     def _refuse_resonance(self, grid: StructuredGrid) -> None:
-        """Where the eigenvalues of the discrete −Δ are known, k² must not be one."""
+        """Where the eigenvalues of −Δ and of the discrete −Δ are known, k² must be none."""
         number = self.wavenumber_function
         closed = all(isinstance(c, Dirichlet) for c in self.boundary_conditions.values())
         if not closed or not isinstance(number, ConstantFunction):
             return
-        eigenvalues = np.zeros(())
-        for n, h in zip(grid.shape, grid.spacing, strict=True):
+        discrete, continuous = np.zeros(()), np.zeros(())
+        for n, h, length in zip(grid.shape, grid.spacing, grid.extent, strict=True):
             modes = np.arange(1, n + 1)
-            eigenvalues = np.add.outer(eigenvalues, (2 / h * np.sin(np.pi * modes / (2 * n))) ** 2)
-        distance = np.abs(eigenvalues / number.value**2 - 1.0)
-        if distance.min() < RESONANCE:
-            mode = tuple(int(i) + 1 for i in np.unravel_index(np.argmin(distance), distance.shape))
-            raise InputError(
-                f"k = {number.value:.12g} is a resonance of this box: k² is the eigenvalue of the "
-                f"discrete −Δ of mode {mode} to {distance.min():.0e}. Change k, or let a side "
-                "absorb"
-            )
+            discrete = np.add.outer(discrete, (2 / h * np.sin(np.pi * modes / (2 * n))) ** 2)
+            continuous = np.add.outer(continuous, (np.pi * modes / length) ** 2)
+        for name, eigenvalues in (("−Δ", continuous), ("the discrete −Δ", discrete)):
+            distance = np.abs(eigenvalues / number.value**2 - 1.0)
+            if distance.min() < RESONANCE:
+                place = np.unravel_index(np.argmin(distance), distance.shape)
+                mode = tuple(int(i) + 1 for i in place)
+                raise InputError(
+                    f"k = {number.value:.12g} is a resonance of this box: k² is the eigenvalue of "
+                    f"{name} of mode {mode} to {distance.min():.0e}. Change k, or let a side absorb"
+                )
 
     def weak_form(self, context: Any) -> Any:
         """Continuous Lagrange elements; real and imaginary part as a mixed space."""

@@ -145,6 +145,13 @@ class TestReal:
             solve(problem, mesh=n)
         assert solve(problem, mesh=2 * n).result.converged  # the discrete eigenvalue is another
 
+    def test_resonance_of_the_equation_is_refused(self):
+        problem = HelmholtzProblem(
+            np.pi * np.sqrt(2.0), boundary_conditions={"all": Dirichlet(0.0)}, dimension=2
+        )
+        with pytest.raises(InputError, match=r"the eigenvalue of −Δ of mode \(1, 1\)"):
+            solve(problem, mesh=32)
+
     def test_resonance_that_is_not_foreseen(self):
         """With Neumann sides the factorisation meets it, and the message says what it is."""
         n = 16
