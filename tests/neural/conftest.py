@@ -61,7 +61,7 @@ class MemorySource:
                 "sha256": f"{split}-{seed}-{shape}-{num_samples}",
                 "settings": {"family": {"name": "darcy2d", "source": 1.0}},
                 **changes,
-            }
+            },
         )
 
     def read(self, indices: Any = None) -> tuple[Any, Any]:
