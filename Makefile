@@ -19,10 +19,10 @@ demo: install  ## Run the whole path on Darcy flow: solve, generate, train, eval
 	@$(RUN) examples/darcy_demo.py
 
 test: install  ## Run the tests (under 20 minutes on 2 cores)
-	@$(RUN) -m pytest
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest
 
 test-slow: install  ## Run the tests marked slow too
-	@$(RUN) -m pytest -m "slow or not slow"
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -m "slow or not slow"
 
 bench: .venv/peers  ## Measure speed, each figure as a ratio within one run
 	@PYTHONPATH=.venv/peers $(RUN) -m benchmarks
