@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import time
 from pathlib import Path
 
@@ -25,6 +26,8 @@ LONG = ("darcy_accuracy", "cavity", "cylinder_steady", "cylinder_unsteady")
 
 
 def main() -> None:
+    # as the command line does for solves; benchmarks of networks set torch's threads themselves
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"among: {', '.join((*NAMES, *LONG))}"

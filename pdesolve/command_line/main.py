@@ -120,6 +120,9 @@ def _run(words: list[str]) -> int:
         )
     if verb not in VERBS:
         raise InputError(f"there is no verb '{verb}'. {suggest(verb, VERBS)}")
+    if verb in ("solve", "generate"):
+        # a thread for each process: threads that wait for small blocks slow PETSc down
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
     module = importlib.import_module(f"pdesolve.command_line.{verb}")
     code: int = module.run(words[1:])
     return code
