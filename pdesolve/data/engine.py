@@ -165,7 +165,7 @@ def _keep(
     tasks: list[SampleTask],
     log: list[dict[str, Any]],
 ) -> None:
-    arrays = stack_records(folder.settings, folder.indices(shard).start, records, tasks)
+    arrays = stack_records(folder.settings, records, tasks)
     folder.write(shard, arrays, log)
 
 
@@ -185,6 +185,7 @@ def _log_entry(record: SampleRecord, seconds: float, rank: int) -> dict[str, Any
         "phases": {name: round(value, 6) for name, value in record.seconds.items()},
         "process": rank,
     }
+    entry.update(record.details)
     if record.message:
         entry["message"] = record.message
     return entry

@@ -58,6 +58,8 @@ class SampleRecord:
         Why a solve failed, for the log.
     seconds
         Wall time of phases, for the log.
+    details
+        What else the log shall say of the sample.
     """
 
     index: int
@@ -70,6 +72,26 @@ class SampleRecord:
     error_estimate: float = float("nan")
     message: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a strategy wants its samples.
+
+    Parameters
+    ----------
+    order
+        Name of an order of :data:`pdesolve.sequences.ORDERS`; ``"index"``: by number.
+    chunk
+        Samples of one shard, unless the caller chooses; the engine's choice when left out.
+    """
+
+    order: str = "index"
+    chunk: int | None = None
+
+
+BY_NUMBER = Schedule()
 
 
 class Strategy(Protocol):
@@ -79,6 +101,10 @@ class Strategy(Protocol):
     once. What it returns for a shard must depend on that shard's tasks alone, so that
     an interrupted run goes on to the same file: state may be carried from sample to
     sample within a shard, and caches that do not change answers may be kept for good.
+
+    A strategy that wants its samples in another order than that of their numbers, or
+    shards of a certain size, has an attribute ``schedule``, a :class:`Schedule`. Shards
+    are then parts of the ordered list.
     """
 
     def describe(self) -> Mapping[str, Any]:

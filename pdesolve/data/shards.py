@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -50,11 +51,10 @@ def synchronize_folder(folder: Path) -> None:
 
 def stack_records(
     settings: GenerationSettings,
-    first: int,
     records: Sequence[SampleRecord],
     tasks: Sequence[SampleTask],
 ) -> Arrays:
-    """Arrays of one shard: every field, scalar and per-sample number, by index.
+    """Arrays of one shard: every field, scalar and per-sample number, in the tasks' order.
 
     Fields have shape ``(m, *shape)``, outputs in time ``(m, num_times, *shape)``, digests
     ``(m, 32)``, all others ``(m,)``.
@@ -73,8 +73,9 @@ def stack_records(
         arrays[f"scalar {name}"] = np.array([task.scalars[name] for task in tasks])
     for name, (dtype, fill) in PER_SAMPLE.items():
         arrays[name] = np.full(count, fill, dtype=dtype)
+    rows = {task.index: row for row, task in enumerate(tasks)}
     for record in records:
-        row = record.index - first
+        row = rows[record.index]
         for names, values in (
             (settings.inputs, record.inputs),
             (settings.outputs, record.outputs),
@@ -93,7 +94,8 @@ def stack_records(
     missing = np.flatnonzero(arrays["sample_index"] < 0)
     if len(missing) or len(records) != count:
         raise RuntimeError(
-            f"the strategy returned {len(records)} records for {count} samples from {first}"
+            f"the strategy returned {len(records)} records for {count} samples from "
+            f"{tasks[0].index if tasks else 0}"
         )
     digests = [sample_digest(arrays, row) for row in range(count)]
     arrays[DIGEST] = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(count, 32)
@@ -112,11 +114,14 @@ class ShardFolder:
         What it shall hold.
     shard_size
         Samples in each shard but the last.
+    order
+        Number of the sample at each place, where samples are not taken by number.
     """
 
     out: Path
     settings: GenerationSettings
     shard_size: int
+    order: tuple[int, ...] | None = None
 
     @property
     def path(self) -> Path:
@@ -133,10 +138,11 @@ class ShardFolder:
         """Number of shards."""
         return -(-self.settings.num_samples // self.shard_size)
 
-    def indices(self, shard: int) -> range:
+    def indices(self, shard: int) -> Sequence[int]:
         """Samples of a shard."""
         first = shard * self.shard_size
-        return range(first, min(first + self.shard_size, self.settings.num_samples))
+        last = min(first + self.shard_size, self.settings.num_samples)
+        return range(first, last) if self.order is None else self.order[first:last]
 
     def file(self, shard: int) -> Path:
         """The file of a shard."""
@@ -158,6 +164,8 @@ class ShardFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         note = self.path / "settings.json"
         wanted = {"settings": self.settings.to_dict(), "shard_size": self.shard_size}
+        if self.order is not None:
+            wanted["order"] = hashlib.sha256(to_json(self.order).encode()).hexdigest()
         if not any(self.path.glob("shard-*.bin")):
             write_safely(note, lambda stream: stream.write(to_json(wanted).encode()))
             synchronize_folder(self.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,11 @@ def merge(folder: ShardFolder) -> Path:
     digest = hashlib.sha256()
     with h5py.File(target, "w", libver=FORMAT) as file:
         create_layout(file, settings)
-        for shard in range(folder.num_shards):
-            arrays = folder.read(shard)
-            indices = folder.indices(shard)
-            steady = len(settings.times) == 1
-            _append(file, settings.scalars, names, indices.start, arrays, steady=steady)
+        steady = len(settings.times) == 1
+        first = 0
+        for arrays in _by_number(folder):
+            _append(file, settings.scalars, names, first, arrays, steady=steady)
+            first += len(arrays["status"])
             usable = np.isin(arrays["status"], USABLE)
             for name in names:
                 values = arrays[f"field {name}"]
@@ -94,6 +95,24 @@ def merge(folder: ShardFolder) -> Path:
         numbers = {name: found.values() for name, found in statistics.items()}
         finish_layout(file, numbers, digest.digest())
     return target
+
+
+def _by_number(folder: ShardFolder) -> Iterator[Arrays]:
+    """The samples in the order of their numbers, a shard's number of them at a time."""
+    if folder.order is None:
+        for shard in range(folder.num_shards):
+            yield folder.read(shard)
+        return
+    shards = [folder.read(shard) for shard in range(folder.num_shards)]  # maps of the files
+    places = np.argsort(folder.order)
+    for first in range(0, len(places), folder.shard_size):
+        rows = [
+            divmod(int(place), folder.shard_size)
+            for place in places[first : first + folder.shard_size]
+        ]
+        yield {
+            name: np.stack([shards[shard][name][row] for shard, row in rows]) for name in shards[0]
+        }
 
 
 def _append(

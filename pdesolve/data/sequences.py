@@ -1,0 +1,313 @@
+"""Samples solved as a sequence of related systems, each helped by those before it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from meshes.errors import InputError
+from meshes.field import Field
+from meshes.structured import FloatArray, StructuredGrid
+from operators.result import SolveResult
+from pdesolve.data.error_estimate import relative_error_estimate
+from pdesolve.data.independent import DIRECT_PARAMETERS
+from pdesolve.data.samples import SampleRecord, SampleTask, Schedule, UnusedOptions
+from pdesolve.data.schema import DRIFT, Status
+from pdesolve.tolerances import checked_tolerance, with_tolerance
+
+CHUNK = 64
+"""Samples of a chunk: enough that the first, to which nothing is handed, counts little."""
+
+
+@dataclass(frozen=True)
+class SequenceSettings:
+    """What is handed on from system to system.
+
+    Parameters
+    ----------
+    name
+        Name of the strategy.
+    order
+        Order of the samples, see :data:`pdesolve.sequences.ORDERS`.
+    chunk
+        Samples of one chunk, between which nothing is handed on; the engine's choice when None.
+    solver_parameters
+        PETSc options over the source's defaults.
+    neighbors
+        Solved systems that a first guess is made from; 0 for none.
+    lag
+        When a preconditioner is kept although the operator changes; never when left out.
+    block
+        Right-hand sides solved at once where operators repeat; 1 for one by one.
+    """
+
+    name: str = "sequence"
+    order: str = "index"
+    chunk: int | None = CHUNK
+    solver_parameters: Mapping[str, Any] = field(default_factory=dict)
+    neighbors: int = 0
+    lag: Any = None
+    block: int = 1
+
+    def __post_init__(self) -> None:
+        for name, least in (("chunk", 1), ("neighbors", 0), ("block", 1)):
+            value = getattr(self, name)
+            if name == "chunk" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(f"{name}={value!r} must be an integer of {least} or more")
+
+    def with_parameters(self, parameters: Mapping[str, Any] | None) -> SequenceSettings:
+        """With PETSc options of the caller over these."""
+        return replace(self, solver_parameters={**self.solver_parameters, **(parameters or {})})
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values."""
+        found = {key: getattr(self, key) for key in ("order", "chunk", "neighbors", "block")}
+        return {**found, "lag": None if self.lag is None else asdict(self.lag)}
+
+
+class SequenceStrategy:
+    """A sequence of systems from one source through one solver.
+
+    A solve that misses the tolerance is repeated with a sparse direct solver. What one
+    sample hands to the next stays within a shard, so a shard's answers depend on its
+    samples alone.
+
+    Parameters
+    ----------
+    source
+        Where the systems come from, see
+        :class:`pdesolve.sequences._petsc_sources.SystemSource`.
+    grid
+        Storage grid.
+    rtol
+        Relative residual to reach.
+    settings
+        What is handed on.
+    backend
+        Name of the backend, for the description.
+    estimator
+        Gives, from a problem and its solution, an estimate of the relative
+        discretisation error, and has ``describe`` and ``close``.
+    unused_options
+        Whether options that PETSc did not read are a warning or an error.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        grid: StructuredGrid,
+        rtol: float,
+        settings: SequenceSettings,
+        *,
+        backend: str = "grid",
+        estimator: Any = None,
+        unused_options: UnusedOptions = "warn",
+    ) -> None:
+        self.source = source
+        self.grid = grid
+        self.rtol = checked_tolerance(rtol)
+        self.settings = settings
+        self.backend = backend
+        self.unused_options = unused_options
+        self.schedule = Schedule(settings.order, settings.chunk)
+        self._estimator = estimator
+        self._checked = False
+        self.parameters = with_tolerance(settings.solver_parameters, rtol, "ksp_rtol")
+        self._solver = self._new_solver(self.parameters)
+
+    def _new_solver(self, parameters: Mapping[str, Any], prefix: str = "") -> Any:
+        from pdesolve.sequences._petsc_sequence_solver import SequenceSolver
+
+        return SequenceSolver(
+            self.source.defaults(),
+            parameters,
+            prefix,
+            lag=self.settings.lag if not prefix else None,
+            neighbors=self.settings.neighbors if not prefix else 0,
+        )
+
+    def describe(self) -> Mapping[str, Any]:
+        """What decides the answers."""
+        return {
+            "name": self.settings.name,
+            "backend": self.backend,
+            "discretization": self.source.describe(),
+            "tolerance": self.rtol,
+            "solver_parameters": dict(self._solver.options.options),
+            "given_parameters": dict(self._solver.options.given),
+            "sequence": self.settings.describe(),
+            "error_estimate": self._estimator.describe() if self._estimator else None,
+        }
+
+    def solve(self, tasks: Sequence[SampleTask]) -> Iterator[SampleRecord]:
+        """Solve in the order given; samples with one operator together where asked for."""
+        self._solver.restart()
+        if self._estimator is not None and hasattr(self._estimator, "restart"):
+            self._estimator.restart()
+        if self.settings.block == 1:
+            for task in tasks:
+                yield self._solve_one(task)
+            return
+        groups: dict[bytes, list[SampleTask]] = {}
+        for task in tasks:
+            groups.setdefault(self.source.fingerprint(task.problem), []).append(task)
+        for group in groups.values():
+            for first in range(0, len(group), self.settings.block):
+                yield from self._solve_block(group[first : first + self.settings.block])
+
+    def _solve_one(self, task: SampleTask) -> SampleRecord:
+        start = time.perf_counter()
+        system = self.source.load(task.problem)
+        assembly = time.perf_counter() - start
+        vector, result = self._solver.solve(system)
+        self._look_at_options()
+        details = {}
+        if self._solver.treatment:
+            details["preconditioner"] = self._solver.treatment
+        return self._record(task, system, vector, result, assembly, details)
+
+    def _solve_block(self, tasks: Sequence[SampleTask]) -> Iterator[SampleRecord]:
+        start = time.perf_counter()
+        systems, rights = [], []
+        for task in tasks:
+            systems.append(self.source.load(task.problem))
+            rights.append(np.array(systems[-1].right.array_r))
+        assembly = (time.perf_counter() - start) / len(tasks)
+        vectors, results = self._solver.solve_block(systems[-1], rights)
+        self._look_at_options()
+        for task, system, right, vector, result in zip(
+            tasks, systems, rights, vectors, results, strict=True
+        ):
+            system.right.array = right
+            details = {"right_hand_sides": len(tasks)}
+            yield self._record(task, system, vector, result, assembly, details)
+            vector.destroy()
+
+    def _look_at_options(self) -> None:
+        if not self._checked:
+            from pdesolve.grid._petsc_solver import warn_unused
+
+            self._checked = True
+            warn_unused(self._solver.unused, error=self.unused_options == "error")
+
+    def _record(
+        self,
+        task: SampleTask,
+        system: Any,
+        vector: Any,
+        result: SolveResult,
+        assembly: float,
+        details: Mapping[str, Any],
+    ) -> SampleRecord:
+        status, message = Status.SOLVED, ""
+        values = self.source.values(vector, system)
+        if not self._good(values, result):
+            message = result.describe()
+            # whatever the failure left in the solver must not reach the next sample
+            self._solver.restart()
+            status, values, result = self._solve_directly(system)
+            message += f"; directly: {result.describe()}"
+        seconds = {"assembly": assembly, **result.seconds}
+        estimate = float("nan")
+        if status is Status.FAILED:
+            values = np.full(values.shape, np.nan)
+        elif self._estimator is not None:
+            start = time.perf_counter()
+            estimate = self._estimator.estimate(task.problem, values)
+            seconds["estimate"] = time.perf_counter() - start
+        return SampleRecord(
+            task.index,
+            task.problem.input_fields(self.grid).values,
+            values,
+            status,
+            result.iterations,
+            result.relative_residual,
+            self.rtol,
+            estimate,
+            message,
+            seconds,
+            details,
+        )
+
+    def _solve_directly(self, system: Any) -> tuple[Status, FloatArray, SolveResult]:
+        solver = self._new_solver({**DIRECT_PARAMETERS, "ksp_rtol": self.rtol}, "pdesolve_direct_")
+        vector, result = solver.solve(system)
+        values = self.source.values(vector, system)
+        good = self._good(values, result)
+        solver.destroy()
+        return (Status.SOLVED_DIRECTLY if good else Status.FAILED), values, result
+
+    def _good(self, values: FloatArray, result: SolveResult) -> bool:
+        # the solver may have been told another tolerance through PETSC_OPTIONS
+        met = result.converged and result.relative_residual <= DRIFT * self.rtol
+        return met and bool(np.isfinite(values).all())
+
+    def close(self) -> None:
+        """Free the PETSc objects."""
+        self._solver.destroy()
+        self.source.close()
+        if self._estimator is not None:
+            self._estimator.close()
+
+
+class HalfResolutionEstimator:
+    """Relative L2 discretisation error from the same problem with half the cells an axis.
+
+    The difference between the two solutions; of first order it is about the error of the
+    finer one.
+
+    Parameters
+    ----------
+    source
+        Systems on the coarser mesh.
+    coarse, grid
+        Grids of the two solutions.
+    parameters
+        PETSc options of the coarse solves.
+    """
+
+    def __init__(
+        self,
+        source: Any,
+        coarse: StructuredGrid,
+        grid: StructuredGrid,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> None:
+        from pdesolve.sequences._petsc_sequence_solver import SequenceSolver
+
+        self.source, self.coarse, self.grid = source, coarse, grid
+        self._solver = SequenceSolver(source.defaults(), parameters, "pdesolve_coarse_")
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values, for the settings."""
+        return {"method": "same problem on half the cells along each axis", "order": 1.0}
+
+    def estimate(self, problem: Any, values: FloatArray) -> float:
+        """Estimate for values ``(channel, *grid.shape)``; NaN where none can be made."""
+        try:
+            system = self.source.load(problem)
+        except InputError:  # such as too few points a wavelength
+            return float("nan")
+        vector, result = self._solver.solve(system)
+        if not result.converged:
+            self._solver.restart()
+            return float("nan")
+        found = self.source.values(vector, system)
+        names = tuple(f"channel {number}" for number in range(len(found)))
+        finer = Field(self.coarse, found, names).resample(self.grid).values
+        return relative_error_estimate(values, finer - values, 1.0)
+
+    def restart(self) -> None:
+        """Forget earlier problems."""
+        self._solver.restart()
+
+    def close(self) -> None:
+        """Free the PETSc objects."""
+        self._solver.destroy()
+        self.source.close()

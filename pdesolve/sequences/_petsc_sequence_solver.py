@@ -1,0 +1,266 @@
+"""Solve a sequence of related linear systems, handing on what one solve leaves to the next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from petsc4py import PETSc
+
+from meshes.errors import InputError
+from operators.result import SolveResult
+from pdesolve._petsc_options import SolverOptions, reason_name
+from pdesolve.grid._petsc_blocks import NEED_SYMMETRY, last_line, with_factorisation
+from pdesolve.grid._petsc_solver import MOST_DRIFT
+from pdesolve.sequences._petsc_sources import LoadedSystem
+
+_RESIDUAL_TESTED = {"CONVERGED_RTOL", "CONVERGED_ATOL"}
+_WITHOUT_TESTS = ("preonly",)
+_TESTS = ("ksp_rtol", "ksp_atol", "ksp_max_it")
+
+
+class SequenceSolver:
+    """A Krylov method for systems that come in the same PETSc matrix one after another.
+
+    What is handed on: the nonzero pattern and symbolic factors; the preconditioner, where
+    the operator does not change, or where `lag` finds the next one close enough; the
+    recycle space of a method that has one; and the solutions that `neighbors` makes first
+    guesses from. :meth:`restart` forgets all of it, so that what follows depends on
+    nothing before.
+
+    Parameters
+    ----------
+    defaults
+        PETSc options where the caller says nothing.
+    parameters
+        The caller's.
+    prefix
+        Prefix under which PETSc's command line reaches the solver.
+    lag
+        When to keep a preconditioner although the operator changed; never when left out.
+    neighbors
+        How many solved systems a first guess is made from; 0 for none.
+    comm
+        Communicator of one process.
+
+    Examples
+    --------
+    >>> from pdesolve import get_family, sample_generator
+    >>> from pdesolve.sequences._petsc_sources import StencilSource
+    >>> family = get_family("darcy2d")
+    >>> problems = [family.problem(family.sample(sample_generator(0, "train", i)))
+    ...             for i in range(3)]
+    >>> source = StencilSource(problems[0].grid(16), problems[0])
+    >>> recycle = {"ksp_type": "python", "ksp_python_type": "pdesolve.ksp.GCRODR",
+    ...            "ksp_pc_side": "right", "pc_type": "ilu", "gcrodr_recycle": 8}
+    >>> solver = SequenceSolver(source.defaults(), recycle)
+    >>> all(solver.solve(source.load(problem))[1].converged for problem in problems)
+    True
+    """
+
+    def __init__(
+        self,
+        defaults: Mapping[str, Any],
+        parameters: Mapping[str, Any] | None = None,
+        prefix: str = "",
+        *,
+        lag: Any = None,
+        neighbors: int = 0,
+        comm: Any = None,
+    ) -> None:
+        self.options = SolverOptions(with_factorisation(defaults, parameters), parameters, prefix)
+        self._comm = PETSc.COMM_SELF if comm is None else comm
+        self._lag = lag
+        self._neighbors = neighbors
+        self._ksp: Any = None
+        self._lagged: Any = None
+        self._guess: Any = None
+        self._vector: Any = None
+        self._failure = ""
+        self.unused: list[str] = []
+        self.treatment = ""
+        """What was done with the preconditioner in the last solve."""
+
+    def restart(self) -> None:
+        """Forget all earlier systems."""
+        for item in (self._guess, self._ksp, self._vector):
+            if item is not None:
+                item.destroy()
+        self._ksp = self._lagged = self._guess = self._vector = None
+
+    def _create(self, system: LoadedSystem) -> None:
+        ksp = PETSc.KSP().create(comm=self._comm)
+        ksp.setOptionsPrefix(self.options.prefix)
+        ksp.setOperators(system.matrix, system.preconditioning_matrix)
+        dm = system.matrix.getDM()
+        if dm is not None and dm.getType() == "da":
+            ksp.setDM(dm)
+            ksp.setDMActive(PETSc.KSP.DMActive.ALL, False)
+        try:
+            ksp.setFromOptions()
+        except PETSc.Error as error:
+            ksp.destroy()
+            raise InputError(
+                f"PETSc refused the solver's options: {last_line(error)}. Check the values of "
+                "ksp_type, pc_type and the others"
+            ) from error
+        if ksp.getType() in NEED_SYMMETRY and not system.symmetric:
+            kind = ksp.getType()
+            ksp.destroy()
+            raise InputError(
+                f"ksp_type '{kind}' needs a symmetric operator, and this one is not; use gmres or "
+                "bcgs"
+            )
+        ksp.setConvergenceHistory(reset=True)
+        ksp.setErrorIfNotConverged(False)
+        self._ksp, self._vector = ksp, system.right.duplicate()
+        if self._lag is not None:
+            from pdesolve.sequences._petsc_lagging import LaggedKSP
+            from pdesolve.sequences.lagging import LagRule
+
+            self._lagged = LaggedKSP(ksp, LagRule(self._lag))
+        if self._neighbors:
+            from pdesolve.sequences._petsc_guesses import PetscNeighborGuess
+
+            self._guess = PetscNeighborGuess(system.right, self._neighbors, system.symmetric)
+
+    def solve(self, system: LoadedSystem) -> tuple[Any, SolveResult]:
+        """Solve one system; a failure is told by the record.
+
+        Returns
+        -------
+        tuple
+            The solution, a vector that the next solve overwrites, and the record.
+        """
+        self._failure = ""
+        self.options.insert()
+        start = ready = time.perf_counter()
+        try:
+            if self._ksp is None:
+                self._create(system)
+            ksp, vector = self._ksp, self._vector
+            vector.zeroEntries()
+            ksp.setInitialGuessNonzero(False)
+            if self._guess is not None and ksp.getType() not in _WITHOUT_TESTS:
+                found = self._guess.make(system.matrix, system.right, vector)
+                ksp.setInitialGuessNonzero(bool(found))
+            try:
+                if self._lagged is not None:
+                    self.treatment = self._lagged.solve(system.right, vector)
+                    ready = start + self._lagged.setup_seconds
+                else:
+                    # assembled anew in the same object: PETSc compares the states
+                    ksp.setOperators(system.matrix, system.preconditioning_matrix)
+                    ksp.setUp()
+                    ready = time.perf_counter()
+                    ksp.solve(system.right, vector)
+            except PETSc.Error as error:  # a factorisation or a set-up that gave up
+                self._failure = last_line(error)
+            done = time.perf_counter()
+        finally:
+            self._look_at_options()
+        if system.constant_null_space:
+            vector.shift(-vector.sum() / vector.getSize())
+        result = self._record(system, {"setup": ready - start, "solve": done - ready})
+        if self._guess is not None and result.converged:
+            self._guess.add(vector)
+        return vector, result
+
+    def solve_block(
+        self, system: LoadedSystem, rights: Sequence[Any]
+    ) -> tuple[list[Any], list[SolveResult]]:
+        """Solve A u_j = b_j for several right-hand sides at once.
+
+        Parameters
+        ----------
+        system
+            The loaded system; only its matrix is used.
+        rights
+            Arrays of the local size.
+
+        Returns
+        -------
+        tuple
+            Vectors, to be destroyed by the caller, and records.
+        """
+        count, size = len(rights), system.right.getLocalSize()
+        right = PETSc.Mat().createDense(
+            ((size, None), (None, count)), array=np.column_stack(rights), comm=self._comm
+        )
+        answer = PETSc.Mat().createDense(((size, None), (None, count)), comm=self._comm)
+        answer.setUp()
+        self._failure = ""
+        self.options.insert()
+        start = ready = time.perf_counter()
+        try:
+            if self._ksp is None:
+                self._create(system)
+            try:
+                self._ksp.setOperators(system.matrix, system.preconditioning_matrix)
+                self._ksp.setUp()
+                ready = time.perf_counter()
+                self._ksp.matSolve(right, answer)
+            except PETSc.Error as error:
+                self._failure = last_line(error)
+            done = time.perf_counter()
+        finally:
+            self._look_at_options()
+        values = answer.getDenseArray()
+        vectors, results = [], []
+        seconds = {"setup": (ready - start) / count, "solve": (done - ready) / count}
+        for column, values_of_right in enumerate(rights):
+            vector = system.right.duplicate()
+            vector.array = values[:, column]
+            if system.constant_null_space:
+                vector.shift(-vector.sum() / vector.getSize())
+            system.right.array = values_of_right
+            self._vector.array = vector.array_r
+            vectors.append(vector)
+            results.append(self._record(system, seconds))
+        right.destroy()
+        answer.destroy()
+        return vectors, results
+
+    def _look_at_options(self) -> None:
+        self.unused = self.options.unused()
+        if self._ksp is not None and self._ksp.getType() in _WITHOUT_TESTS:
+            self.unused = [name for name in self.unused if name not in _TESTS]
+        self.options.remove()
+
+    def _record(self, system: LoadedSystem, seconds: Mapping[str, float]) -> SolveResult:
+        ksp, vector = self._ksp, self._vector
+        residual = vector.duplicate()
+        system.matrix.mult(vector, residual)
+        residual.aypx(-1.0, system.right)
+        size, norm = system.right.norm(), residual.norm()
+        residual.destroy()
+        relative = float(norm / size if size > 0 else norm)
+        code = int(ksp.getConvergedReason())
+        reason = "DIVERGED_PC_FAILED" if self._failure else reason_name(code)
+        untested = ksp.getType() in _WITHOUT_TESTS
+        rtol = float(self.options.options["ksp_rtol"] if untested else ksp.getTolerances()[0])
+        converged = code > 0 and not self._failure and bool(np.isfinite(relative))
+        if reason not in _RESIDUAL_TESTED:
+            converged = converged and relative <= rtol
+        elif reason == "CONVERGED_RTOL":
+            converged = converged and relative <= MOST_DRIFT * rtol
+        history = [] if self._failure else ksp.getConvergenceHistory()
+        return SolveResult(
+            converged=converged,
+            reason=reason,
+            iterations=0 if self._failure else int(ksp.getIterationNumber()),
+            residual_norms=tuple(float(value) for value in history),
+            relative_residual=relative,
+            rtol=rtol,
+            num_unknowns=int(vector.getSize()),
+            solver=f"{ksp.getType()} + {ksp.getPC().getType()}",
+            seconds=dict(seconds),
+            options_prefix=self.options.prefix,
+            notes=system.notes,
+        )
+
+    def destroy(self) -> None:
+        """Free the PETSc objects."""
+        self.restart()
