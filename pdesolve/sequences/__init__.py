@@ -1,0 +1,42 @@
+"""From a list of samples to a sequence of related systems, and what one solve leaves the next."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pdesolve.sequences.features import feature_matrix as feature_matrix
+    from pdesolve.sequences.features import features_of as features_of
+    from pdesolve.sequences.features import standardize as standardize
+    from pdesolve.sequences.features import truncated_cosine as truncated_cosine
+    from pdesolve.sequences.orders import ORDERS as ORDERS
+    from pdesolve.sequences.orders import nearest_neighbor_order as nearest_neighbor_order
+    from pdesolve.sequences.orders import order_samples as order_samples
+    from pdesolve.sequences.orders import path_length as path_length
+    from pdesolve.sequences.orders import space_filling_order as space_filling_order
+    from pdesolve.sequences.two_opt import two_opt_order as two_opt_order
+
+_HOME = {
+    "ORDERS": "orders",
+    "feature_matrix": "features",
+    "features_of": "features",
+    "nearest_neighbor_order": "orders",
+    "order_samples": "orders",
+    "path_length": "orders",
+    "space_filling_order": "orders",
+    "standardize": "features",
+    "truncated_cosine": "features",
+    "two_opt_order": "two_opt",
+}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(f"pdesolve.sequences.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'pdesolve.sequences' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
