@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 from petsc4py import PETSc
 
 from meshes.errors import InputError, suggest
@@ -63,10 +62,9 @@ class FastPoisson:
         self._shift: float | None = None
         self._solver: FastSolver | None = None
         self._scale: FloatArray | None = None
-        self._pattern: _Pattern | None = None
         self._mean_free = False
 
-    def setFromOptions(self, pc: Any) -> None:
+    def setFromOptions(self, pc: Any) -> None:  # noqa: N802
         """Read the options (called by PETSc)."""
         options = PETSc.Options(pc.getOptionsPrefix())
         scaling = str(options.getString("fast_poisson_scaling", "auto"))
@@ -74,7 +72,7 @@ class FastPoisson:
             raise InputError(
                 f"fast_poisson_scaling={scaling!r} is not known. {suggest(scaling, SCALINGS)}"
             )
-        self._scaling = cast(Scaling, scaling)
+        self._scaling = cast("Scaling", scaling)
         shift = str(options.getString("fast_poisson_shift", _INFERRED))
         try:
             self._shift = None if shift == _INFERRED else float(shift)
@@ -89,10 +87,7 @@ class FastPoisson:
         """Read the matrix (called by PETSc when its values have changed)."""
         _, matrix = pc.getOperators()
         shape, periodic = _grid(matrix)
-        if self._pattern is None or not self._pattern.fits(matrix, shape, periodic):
-            self._pattern = _Pattern(matrix, shape, periodic)
-            self._solver = None
-        values = self._pattern.values(matrix)
+        values = _values(matrix, shape, periodic)
         operator = nearest_constant_operator(values, self._scaling, self._shift)
         transforms = operator.transforms()
         if self._solver is not None and self._solver.transforms == transforms:
@@ -116,14 +111,9 @@ class FastPoisson:
             answer -= answer.mean()
         y.array = answer.ravel()
 
-    def applyTranspose(self, pc: Any, x: Any, y: Any) -> None:
+    def applyTranspose(self, pc: Any, x: Any, y: Any) -> None:  # noqa: N802
         """The same, as the preconditioner is symmetric."""
         self.apply(pc, x, y)
-
-    def applySymmetricLeft(self, pc: Any, x: Any, y: Any) -> None:
-        """Not offered."""
-        del pc, x, y
-        raise InputError("FastPoisson has no symmetric halves; use pc_side left or right")
 
     def view(self, pc: Any, viewer: Any) -> None:
         """Say what it is in ``-ksp_view`` (called by PETSc)."""
@@ -156,70 +146,43 @@ def _grid(matrix: Any) -> tuple[tuple[int, ...], tuple[bool, ...]]:
     return shape, periodic
 
 
-class _Pattern:
-    """Where the entries of neighbours are among a matrix's nonzeros."""
-
-    def __init__(self, matrix: Any, shape: tuple[int, ...], periodic: tuple[bool, ...]) -> None:
-        self.shape, self.periodic = shape, periodic
-        self._starts, self._columns = (np.array(part) for part in matrix.getRowIJ()[:2])
-        size = int(np.prod(shape))
-        if len(self._starts) != size + 1:
-            raise InputError(
-                f"the matrix has {len(self._starts) - 1} rows, and its grid of shape {shape} has "
-                f"{size} cells; give a matrix of type aij with one row for each cell"
-            )
-        rows = np.repeat(np.arange(size), np.diff(self._starts))
-        cells = np.arange(size).reshape(shape)
-        self._axes = []
-        for axis, wrap in enumerate(periodic):
-            pair = []
-            for step in (1, -1):  # the lower neighbour of i is what is rolled up to i
-                wanted = np.roll(cells, step, axis)
-                if not wrap:
-                    edge: list[Any] = [slice(None)] * len(shape)
-                    edge[axis] = 0 if step == 1 else -1
-                    wanted = wanted.copy()
-                    wanted[tuple(edge)] = -1
-                places = np.flatnonzero(self._columns == wanted.ravel()[rows])
-                pair.append((rows[places], places))
-            self._axes.append(pair)
-        self._diagonal = np.flatnonzero(self._columns == rows)
-        if len(self._diagonal) != size:
-            raise InputError(
-                "some rows of the matrix have no diagonal entry; FastPoisson needs one of a "
-                "positive number in each, as in −∇·(a ∇u). Use another preconditioner"
-            )
-
-    def fits(self, matrix: Any, shape: tuple[int, ...], periodic: tuple[bool, ...]) -> bool:
-        """Whether it is that of this matrix."""
-        starts, columns = matrix.getRowIJ()[:2]
-        return (
-            (shape, periodic) == (self.shape, self.periodic)
-            and np.array_equal(starts, self._starts)
-            and np.array_equal(columns, self._columns)
+def _values(matrix: Any, shape: tuple[int, ...], periodic: tuple[bool, ...]) -> StencilValues:
+    """What a matrix does to itself, to constants, and to stripes across each axis."""
+    probe, image = matrix.createVecs()
+    if probe.getSize() != np.prod(shape):
+        raise InputError(
+            f"the matrix has {probe.getSize()} columns, and its grid of shape {shape} has "
+            f"{int(np.prod(shape))} cells; give a matrix with one row and column for each cell"
         )
+    matrix.getDiagonal(image)
+    diagonal = image.array_r.reshape(shape).copy()
+    probe.set(1.0)
+    matrix.mult(probe, image)
+    sums = image.array_r.reshape(shape).copy()
+    if not (np.isfinite(sums.sum()) and np.isfinite(diagonal.sum()) and diagonal.min() > 0):
+        _refuse(diagonal, sums)
+    couplings = np.zeros((len(shape), *shape))
+    for axis, wrap in enumerate(periodic):
+        # neighbours along the axis have another color than the cell, all other cells that
+        # its row reaches have its own
+        colors = np.arange(shape[axis]) % 2
+        if wrap and shape[axis] % 2:
+            colors[-1] = 2
+        along = colors.reshape([-1 if k == axis else 1 for k in range(len(shape))])
+        for color in range(1, int(colors.max()) + 1):
+            own = along == color
+            with probe as array:
+                array.reshape(shape)[...] = own
+            matrix.mult(probe, image)
+            result = image.array_r.reshape(shape)
+            couplings[axis] += result * (own - 1.0 * (along == 0))
+            couplings[axis] -= sums * own
+    for vector in (probe, image):
+        vector.destroy()
+    return StencilValues(diagonal, couplings, sums, periodic)
 
-    def values(self, matrix: Any) -> StencilValues:
-        """The entries of a matrix of this pattern."""
-        entries: npt.NDArray[np.float64] = matrix.getValuesCSR()[2]
-        diagonal = entries[self._diagonal].reshape(self.shape)
-        if not (np.isfinite(entries.sum()) and diagonal.min() > 0):
-            _refuse(diagonal, entries)
-        size = diagonal.size
-        neighbours = np.zeros((len(self.shape), 2, size))
-        for axis, pair in enumerate(self._axes):
-            for end, (rows, places) in enumerate(pair):
-                neighbours[axis, end, rows] = -entries[places]
-        sums = np.add.reduceat(entries, self._starts[:-1])
-        return StencilValues(
-            diagonal,
-            neighbours.reshape(len(self.shape), 2, *self.shape),
-            sums.reshape(self.shape),
-            self.periodic,
-        )
 
-
-def _refuse(diagonal: FloatArray, entries: FloatArray) -> None:
+def _refuse(diagonal: FloatArray, sums: FloatArray) -> None:
     wrong = np.argwhere(~(np.isfinite(diagonal) & (diagonal > 0)))
     if len(wrong):
         where = tuple(int(i) for i in wrong[0])
@@ -230,6 +193,6 @@ def _refuse(diagonal: FloatArray, entries: FloatArray) -> None:
             "sign, look at the coefficients, or use another preconditioner"
         )
     raise InputError(
-        f"{int((~np.isfinite(entries)).sum())} entries of the matrix are not finite; FastPoisson "
-        "needs finite ones. Look at the coefficients"
+        f"{int((~np.isfinite(sums)).sum())} rows of the matrix have entries that are not finite; "
+        "FastPoisson needs finite ones. Look at the coefficients"
     )

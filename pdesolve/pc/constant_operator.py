@@ -33,9 +33,8 @@ class StencilValues:
     ----------
     diagonal
         Shape of the grid.
-    neighbours
-        −A_ij for the lower and the upper neighbour j along each axis, zero where there is
-        none: shape ``(d, 2, *shape)``.
+    couplings
+        −Σ_j A_ij over the neighbours j of cell i along each axis, shape ``(d, *shape)``.
     row_sums
         Σ_j A_ij over all entries.
     periodic
@@ -43,7 +42,7 @@ class StencilValues:
     """
 
     diagonal: FloatArray
-    neighbours: FloatArray
+    couplings: FloatArray
     row_sums: FloatArray
     periodic: tuple[bool, ...]
 
@@ -123,9 +122,9 @@ def nearest_constant_operator(
 
     Examples
     --------
-    >>> neighbours = np.array([[[0.0, 5.0, 5.0], [5.0, 5.0, 0.0]]])
-    >>> diagonal, sums = np.array([15.0, 10.0, 15.0]), np.array([10.0, 0.0, 10.0])
-    >>> found = nearest_constant_operator(StencilValues(diagonal, neighbours, sums, (False,)))
+    >>> diagonal, couplings = np.array([15.0, 10.0, 15.0]), np.array([[5.0, 10.0, 5.0]])
+    >>> values = StencilValues(diagonal, couplings, diagonal - couplings[0], (False,))
+    >>> found = nearest_constant_operator(values)
     >>> found.sides, found.weights, found.scale.tolist()
     (((2.0, 2.0),), (5.0,), [1.0, 1.0, 1.0])
     """
@@ -210,7 +209,7 @@ def _sides(
         window = list(values.inner)
         window[axis] = slice(-1, None) if upper else slice(0, 1)
         more = excess[tuple(window)]
-        opposite = values.neighbours[axis, 0 if upper else 1][tuple(window)]
+        opposite = values.couplings[axis][tuple(window)]
         found.append(_side_weight(more, opposite, noise))
     return found[0], found[1]
 
@@ -234,8 +233,11 @@ def _side_weight(excess: FloatArray, opposite: FloatArray, noise: float) -> floa
 def _mean_coupling(values: StencilValues, axis: int) -> float:
     """Mean entry towards the neighbours along an axis, at faces inside the box."""
     size = values.diagonal.shape[axis]
-    faces = values.diagonal.size // size * (size if values.periodic[axis] else size - 1)
-    mean = float(values.neighbours[axis].sum()) / (2 * faces)
+    sums = values.couplings[axis]
+    if values.periodic[axis]:
+        mean = float(sums.mean()) / 2
+    else:
+        mean = float(sums.sum()) / (2 * (sums.size // size) * (size - 1))
     if not (math.isfinite(mean) and mean > 0):
         raise InputError(
             f"the entries of the matrix towards the neighbours along {AXIS_NAMES[axis]} have the "

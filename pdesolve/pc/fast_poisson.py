@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.fft
@@ -140,10 +141,10 @@ class AxisTransform:
         name, kind, inverse_kind = self._fast
         if name == "hartley":
             return _hartley(values, axis)
-        call = scipy.fft.dst if name == "dst" else scipy.fft.dct
+        call: Any = scipy.fft.dst if name == "dst" else scipy.fft.dct
         result: FloatArray = call(
             values,
-            type=inverse_kind if inverse else kind,  # type: ignore[arg-type]
+            type=inverse_kind if inverse else kind,
             axis=axis,
             norm="ortho",
             overwrite_x=True,
