@@ -27,9 +27,10 @@ __all__ = [
     "boundary_layer",
     "convection_diffusion1d",
     "convection_diffusion2d",
+    "convection_diffusion3d",
 ]
 
-LEAST_DIFFUSIVITY = {1: 4e-5, 2: 1.6e-4}
+LEAST_DIFFUSIVITY = {1: 4e-5, 2: 1.6e-4, 3: 4.27e-4}
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,20 @@ class ConvectionDiffusionFamily(ProblemFamily):
     """−ε Δu + b·∇u = f on the unit box, u = 0 on the sides, with random ε, b and f.
 
     ε is uniform in its logarithm. In one dimension b is uniform in [−speed, speed], in
-    two dimensions it has the length `speed` and a uniformly distributed direction. f is a
+    two and three dimensions it has the length `speed` and a uniformly distributed
+    direction: the angle ``direction`` to the x axis in the xy plane is uniform in [0, 2π],
+    and in three dimensions ``velocity_z`` is uniform in [−speed, speed], as is any
+    component of a point that is uniformly distributed on a sphere (Archimedes). f is a
     Gaussian random field. With the default numbers the cell Péclet number |b| h/ε goes up
     to 98 on the default grid.
 
     Parameters
     ----------
     dimension
-        1 or 2.
+        1, 2 or 3.
     least_diffusivity, largest_diffusivity
-        Range of ε; the least is 4e-5 in one and 1.6e-4 in two dimensions when left out.
+        Range of ε; the least is 4e-5, 1.6e-4 and 4.27e-4 in one, two and three
+        dimensions when left out.
     speed
         Size of b.
     alpha, tau, num_modes, standard_deviation
@@ -89,6 +94,7 @@ class ConvectionDiffusionFamily(ProblemFamily):
         "velocity": "m s^-1",
         "velocity_x": "m s^-1",
         "velocity_y": "m s^-1",
+        "velocity_z": "m s^-1",
         "direction": "rad",
         "concentration": "mol m^-3",
         "length": "m",
@@ -97,8 +103,8 @@ class ConvectionDiffusionFamily(ProblemFamily):
     citation: ClassVar[str] = "Roos, Stynes, Tobiska (2008), doi:10.1007/978-3-540-34467-4"
 
     def __post_init__(self) -> None:
-        if self.dimension not in (1, 2):
-            raise InputError(f"dimension={self.dimension!r} must be 1 or 2")
+        if self.dimension not in (1, 2, 3):
+            raise InputError(f"dimension={self.dimension!r} must be 1, 2 or 3")
         if not (is_finite_number(self.speed) and self.speed > 0):
             raise InputError(f"speed={self.speed!r} must be positive and finite")
         if not self.name:
@@ -114,22 +120,24 @@ class ConvectionDiffusionFamily(ProblemFamily):
     @property
     def default_shape(self) -> tuple[int, ...]:  # type: ignore[override]
         """Grid used when none is given."""
-        return {1: (256,), 2: (64, 64)}[self.dimension]
+        return {1: (256,), 2: (64, 64), 3: (24, 24, 24)}[self.dimension]
 
     @cached_property
     def parameters(self) -> ParameterSpace:  # type: ignore[override]
-        """ε, the direction of b, and f."""
+        """ε, what gives b, and f."""
         least = self.least_diffusivity
         if least is None:
             least = LEAST_DIFFUSIVITY[self.dimension]
         diffusivity = ScalarParameter(
             "diffusivity", least, self.largest_diffusivity, "m^2 s^-1", "eps", "log"
         )
-        convection = (
-            ScalarParameter("velocity", -self.speed, self.speed, "m s^-1", "b")
-            if self.dimension == 1
-            else ScalarParameter("direction", 0.0, 2 * math.pi, "rad", "angle of b to the x axis")
-        )
+        angle = ScalarParameter("direction", 0.0, 2 * math.pi, "rad", "angle of b to the x axis")
+        upward = ScalarParameter("velocity_z", -self.speed, self.speed, "m s^-1", "b along z")
+        convection = {
+            1: (ScalarParameter("velocity", -self.speed, self.speed, "m s^-1", "b"),),
+            2: (angle,),
+            3: (angle, upward),
+        }[self.dimension]
         source = GaussianRandomField(
             self.dimension,
             self.alpha,
@@ -141,26 +149,30 @@ class ConvectionDiffusionFamily(ProblemFamily):
         )
         unit = self.units["source"]
         return ParameterSpace(
-            (diffusivity, convection, FieldParameter("source", source, unit, "f"))
+            (diffusivity, *convection, FieldParameter("source", source, unit, "f"))
         )
 
     def problem(self, parameters: Mapping[str, Any]) -> ConvectionDiffusionProblem:
         """The problem with these parameters."""
         values = self.parameters.check(parameters)
-        velocity = (
-            (values["velocity"],)
-            if self.dimension == 1
-            else tuple(self.speed * part(values["direction"]) for part in (math.cos, math.sin))
-        )
         return ConvectionDiffusionProblem(
             values["diffusivity"],
-            velocity,
+            self._velocity(values),
             values["source"],
             dimension=self.dimension,
             scheme=self.scheme,
             name=self.name,
             input_names=self.inputs,
         )
+
+    def _velocity(self, values: Mapping[str, Any]) -> tuple[float, ...]:
+        """The components of b."""
+        if self.dimension == 1:
+            return (values["velocity"],)
+        angle = values["direction"]
+        upward = (values["velocity_z"],) if self.dimension == 3 else ()
+        level = math.sqrt(self.speed**2 - sum(upward) ** 2)  # |velocity_z| <= speed was checked
+        return (level * math.cos(angle), level * math.sin(angle), *upward)
 
     def exact(self, parameters: Mapping[str, Any]) -> Callable[[FloatArray], FloatArray] | None:
         """The boundary layer, in one dimension with a constant source."""
@@ -190,3 +202,8 @@ def convection_diffusion1d(**options: Any) -> ConvectionDiffusionFamily:
 def convection_diffusion2d(**options: Any) -> ConvectionDiffusionFamily:
     """Convection and diffusion on the unit square."""
     return ConvectionDiffusionFamily(2, **options)
+
+
+def convection_diffusion3d(**options: Any) -> ConvectionDiffusionFamily:
+    """Convection and diffusion on the unit cube."""
+    return ConvectionDiffusionFamily(3, **options)

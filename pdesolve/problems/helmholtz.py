@@ -28,7 +28,12 @@ from pdesolve.problems.base import Problem
 from pdesolve.problems.boundary import Absorbing, Condition, Dirichlet, Neumann, Periodic
 from pdesolve.problems.boxes import check_grid, conditions_on, values_on
 from pdesolve.problems.channels import input_channels
-from pdesolve.problems.helmholtz_families import helmholtz1d, helmholtz2d, helmholtz2d_random
+from pdesolve.problems.helmholtz_families import (
+    helmholtz1d,
+    helmholtz2d,
+    helmholtz2d_random,
+    helmholtz3d_random,
+)
 
 __all__ = [
     "HelmholtzProblem",
@@ -36,6 +41,7 @@ __all__ = [
     "helmholtz1d",
     "helmholtz2d",
     "helmholtz2d_random",
+    "helmholtz3d_random",
     "part_of_conditions",
     "points_per_wavelength",
 ]

@@ -163,21 +163,34 @@ class HelmholtzFamily(ProblemFamily):
         return replace(self, **options)
 
 
+MEDIAN = {2: 25.0, 3: 7.5}
+SPREAD = {2: 0.15, 3: 0.1}
+SOURCE_WIDTH = {2: 0.03, 3: 0.08}
+
+
 @dataclass(frozen=True)
 class RandomHelmholtzFamily(ProblemFamily):
-    """−Δu − k(x)² u = f on the unit square with a log-normal k and a fixed source.
+    """−Δu − k(x)² u = f on the unit box with a log-normal k and a fixed source.
 
-    f is a Gaussian bump of height `source_height` in the middle of the square.
+    f is a Gaussian bump of height `source_height` in the middle of the box. The answers
+    on the default grids have ten points per wavelength or more; `median` and
+    `standard_deviation` are the range of k, and a median in proportion to the cells an
+    axis keeps the points per wavelength.
 
     Parameters
     ----------
+    dimension
+        2 or 3.
     median
-        Of k.
+        Of k; 25 in two and 7.5 in three dimensions when left out.
     alpha, tau, num_modes, standard_deviation
         Of ln k − ln median, a Gaussian field with covariance σ² (−Δ + τ²)^−α
-        (zero-Neumann Laplacian, no constant mode).
+        (zero-Neumann Laplacian, no constant mode). The variance averaged over the box is
+        the square of `standard_deviation`, 0.15 in two and 0.1 in three dimensions when
+        left out.
     source_height, source_width
-        f = source_height · exp(−|x − (½, ½)|² / (2 source_width²)).
+        f = source_height · exp(−|x − c|² / (2 source_width²)), c the middle of the box;
+        the width is 0.03 in two and 0.08 in three dimensions when left out.
     sides
         ``"absorbing"`` (complex u) or ``"dirichlet"`` (u = 0, real u).
     name
@@ -191,36 +204,44 @@ class RandomHelmholtzFamily(ProblemFamily):
     True
     """
 
-    median: float = 25.0
+    dimension: int = 2
+    median: float | None = None
     alpha: float = 2.0
     tau: float = 3.0
     num_modes: int | None = None
-    standard_deviation: float = 0.15
+    standard_deviation: float | None = None
     source_height: float = 1000.0
-    source_width: float = 0.03
+    source_width: float | None = None
     sides: Sides = "absorbing"
-    name: str = "helmholtz2d_random"
+    name: str = ""
 
-    dimension: ClassVar[int] = 2  # type: ignore[misc]
     backends: ClassVar[tuple[str, ...]] = ("grid", "fem")
     inputs: ClassVar[tuple[str, ...]] = ("wavenumber",)
     units: ClassVar[Mapping[str, str]] = _UNITS
-    default_shape: ClassVar[tuple[int, ...]] = (128, 128)  # type: ignore[misc]
-    equation: ClassVar[str] = "-lap u - wavenumber(x)^2 u = source in the unit square"
+    equation: ClassVar[str] = "-lap u - wavenumber(x)^2 u = source in the unit box"
     citation: ClassVar[str] = (
         "Erlangga, Oosterlee, Vuik (2006), doi:10.1137/040615195 (heterogeneous Helmholtz problems)"
     )
     symmetries: ClassVar[tuple[str, ...]] = ("square",)  # type: ignore[misc]
 
     def __post_init__(self) -> None:
+        if self.dimension not in (2, 3):
+            raise InputError(f"dimension={self.dimension!r} must be 2 or 3")
         _check_sides(self.sides)
         for name in ("median", "source_width"):
             value = getattr(self, name)
-            if not (is_finite_number(value) and value > 0):
+            if value is not None and not (is_finite_number(value) and value > 0):
                 raise InputError(f"{name}={value!r} must be positive and finite")
         if not is_finite_number(self.source_height):
             raise InputError(f"source_height={self.source_height!r} must be a finite number")
+        if not self.name:
+            object.__setattr__(self, "name", f"helmholtz{self.dimension}d_random")
         _ = self.parameters  # checks the numbers of the random field
+
+    @property
+    def default_shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        """Grid used when none is given."""
+        return {2: (128, 128), 3: (24, 24, 24)}[self.dimension]
 
     @property
     def outputs(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -230,23 +251,29 @@ class RandomHelmholtzFamily(ProblemFamily):
     @cached_property
     def parameters(self) -> ParameterSpace:  # type: ignore[override]
         """The random k."""
+        spread, median = self.standard_deviation, self.median
         gaussian = GaussianRandomField(
-            2,
+            self.dimension,
             self.alpha,
             self.tau,
             num_modes=self.num_modes,
-            standard_deviation=self.standard_deviation,
+            standard_deviation=SPREAD[self.dimension] if spread is None else spread,
         )
-        distribution = LogNormalField(gaussian, float(np.log(self.median)))
+        median = MEDIAN[self.dimension] if median is None else median
+        distribution = LogNormalField(gaussian, float(np.log(median)))
         return ParameterSpace(
             (FieldParameter("wavenumber", distribution, _UNITS["wavenumber"], "wavenumber"),)
         )
 
     def source(self, points: FloatArray) -> FloatArray:
-        """The source at points ``(2, ...)``."""
-        squares = (points[0] - 0.5) ** 2 + (points[1] - 0.5) ** 2
-        values: FloatArray = self.source_height * np.exp(-squares / (2 * self.source_width**2))
+        """The source at points ``(dimension, ...)``."""
+        squares = sum((points[axis] - 0.5) ** 2 for axis in range(self.dimension))
+        values: FloatArray = self.source_height * np.exp(-squares / (2 * self._width() ** 2))
         return values
+
+    def _width(self) -> float:
+        width = self.source_width
+        return SOURCE_WIDTH[self.dimension] if width is None else width
 
     def problem(self, parameters: Mapping[str, Any]) -> HelmholtzProblem:
         """The problem with this k."""
@@ -254,16 +281,22 @@ class RandomHelmholtzFamily(ProblemFamily):
 
         number = self.parameters.check(parameters)["wavenumber"]
         return HelmholtzProblem(
-            number, self.source, {"all": _CONDITIONS[self.sides]}, name=self.name
+            number,
+            self.source,
+            {"all": _CONDITIONS[self.sides]},
+            self.dimension,
+            name=self.name,
         )
 
     def describe(self) -> dict[str, Any]:
         """Plain values for a data card, with the domain, the sides and f."""
-        source = {"height": self.source_height, "width": self.source_width}
-        return {**super().describe(), **_card(2, self.sides), "source": source}
+        source = {"height": self.source_height, "width": self._width()}
+        return {**super().describe(), **_card(self.dimension, self.sides), "source": source}
 
     def with_options(self, **options: Any) -> RandomHelmholtzFamily:
-        """The family with other numbers."""
+        """The family with other numbers; a name that was made follows them."""
+        if self.name == f"helmholtz{self.dimension}d_random":
+            options.setdefault("name", "")
         return replace(self, **options)
 
 
@@ -279,4 +312,9 @@ def helmholtz2d(**options: Any) -> HelmholtzFamily:
 
 def helmholtz2d_random(**options: Any) -> RandomHelmholtzFamily:
     """A wavenumber that is a random field on the unit square."""
-    return RandomHelmholtzFamily(**options)
+    return RandomHelmholtzFamily(2, **options)
+
+
+def helmholtz3d_random(**options: Any) -> RandomHelmholtzFamily:
+    """A wavenumber that is a random field on the unit cube."""
+    return RandomHelmholtzFamily(3, **options)

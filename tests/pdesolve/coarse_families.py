@@ -16,6 +16,8 @@ MESH_OPTIONS = {
     "slit_plate": {"mesh_size": 0.1, "graded": False},
     "stokes_channel": {"cell_size": 0.25},
 }
+# waves that few cells resolve
+LONG_WAVES = {"helmholtz3d_random": {"median": 3.5}}
 # grids with points in the obstacle, which is an input channel
 OWN_SHAPES = {
     "cylinder_flow_steady": (44, 9),
@@ -30,14 +32,15 @@ MARKS = {
 
 
 def coarse_family(name: str, **options: object) -> ProblemFamily:
-    """The family, with a coarse mesh if it brings its own."""
-    return get_family(name, **MESH_OPTIONS.get(name, {}), **options)
+    """The family, with a coarse mesh if it brings its own, and long waves in three dimensions."""
+    given = {**MESH_OPTIONS.get(name, {}), **LONG_WAVES.get(name, {}), **options}
+    return get_family(name, **given)
 
 
 def shape_of(family: ProblemFamily) -> tuple[int, ...]:
     """A small grid that resolves the waves, where there are such."""
     if "helmholtz" in family.name:
-        return {1: (80,), 2: (80, 80)}[family.dimension]
+        return {1: (80,), 2: (80, 80), 3: (10, 10, 10)}[family.dimension]
     return OWN_SHAPES.get(family.name, SMALL[family.dimension])
 
 
