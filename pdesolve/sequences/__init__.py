@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from pdesolve.sequences.features import features_of as features_of
     from pdesolve.sequences.features import standardize as standardize
     from pdesolve.sequences.features import truncated_cosine as truncated_cosine
+    from pdesolve.sequences.guesses import NeighborProjection as NeighborProjection
+    from pdesolve.sequences.guesses import ProjectedGuess as ProjectedGuess
+    from pdesolve.sequences.guesses import guess_parameters as guess_parameters
     from pdesolve.sequences.orders import ORDERS as ORDERS
     from pdesolve.sequences.orders import nearest_neighbor_order as nearest_neighbor_order
     from pdesolve.sequences.orders import order_samples as order_samples
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from pdesolve.sequences.two_opt import two_opt_order as two_opt_order
 
 _HOME = {
+    "NeighborProjection": "guesses",
+    "ProjectedGuess": "guesses",
+    "guess_parameters": "guesses",
     "ORDERS": "orders",
     "feature_matrix": "features",
     "features_of": "features",

@@ -1,0 +1,313 @@
+"""First guesses for the next system out of the solutions of the systems before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from meshes.errors import InputError, suggest
+from meshes.structured import FloatArray
+
+Gather = Callable[[FloatArray], FloatArray]
+
+# Singular values relative to the largest (columns of length one) below which solutions
+# depend on each other
+RANK_TOLERANCE = 1e-10
+
+_PETSC_GUESSES: dict[str, dict[str, Any]] = {
+    "none": {},
+    "fischer": {"ksp_guess_type": "fischer", "ksp_guess_fischer_model": "1,{count}"},
+    "pod": {"ksp_guess_type": "pod", "ksp_guess_pod_size": "{count}"},
+}
+
+
+def guess_parameters(name: str, count: int = 10) -> dict[str, Any]:
+    """Options of PETSc's own guesses, for right-hand sides of an operator that repeats.
+
+    PETSc drops what it has collected whenever the values of the matrix change (or the
+    matrix is another one), unless the preconditioner is reused (``ksp_reuse_preconditioner``);
+    in a sequence of different operators these options therefore do nothing. Use
+    :class:`NeighborProjection` there. They also replace any guess that the caller gives: with
+    ``ksp_guess_type`` the contents of the solution vector are not read.
+
+    Parameters
+    ----------
+    name
+        ``none``, ``fischer`` (projection on the last solutions, A-orthogonalised, begun anew
+        when full) or ``pod`` (on the dominant part of a window of the last ones).
+    count
+        How many solutions to keep.
+
+    Returns
+    -------
+    dict
+        PETSc options.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, or a count below one.
+
+    References
+    ----------
+    Fischer (1998), Projection techniques for iterative solution of Ax = b with successive
+    right-hand sides, doi:10.1016/S0045-7825(98)00012-7; Markovinović, Jansen (2006),
+    Accelerating iterative solution methods using reduced-order models as solution predictors,
+    doi:10.1002/nme.1721.
+
+    Examples
+    --------
+    >>> guess_parameters("pod", 5)
+    {'ksp_guess_type': 'pod', 'ksp_guess_pod_size': '5'}
+    """
+    if name not in _PETSC_GUESSES:
+        raise InputError(f"there is no guess '{name}'. {suggest(name, _PETSC_GUESSES)}")
+    if isinstance(count, bool) or count < 1:
+        raise InputError(f"count={count!r} must be a positive integer")
+    return {key: value.format(count=count) for key, value in _PETSC_GUESSES[name].items()}
+
+
+def one_process(values: FloatArray) -> FloatArray:
+    """What all processes hold when there is one, stacked along a new first axis.
+
+    Examples
+    --------
+    >>> one_process(np.zeros((2, 3))).shape
+    (1, 2, 3)
+    """
+    return np.asarray(values)[None]
+
+
+@dataclass(frozen=True, eq=False)
+class ProjectedGuess:
+    """A guess and what it leaves.
+
+    Parameters
+    ----------
+    values
+        The process's part, shape ``(size,)``.
+    num_vectors
+        Dimension of the space that it was taken from; so many products with A were made.
+    relative_residual
+        ‖b − A u₀‖₂ / ‖b‖₂.
+    norm
+        In which norm it is the best one of the space.
+    """
+
+    values: FloatArray
+    num_vectors: int
+    relative_residual: float
+    norm: Literal["energy", "residual"]
+
+
+class NeighborProjection:
+    """The best combination of earlier solutions as a first guess.
+
+    u₀ = U c for solutions U = (u₁, …, u_k) of other systems, with c from
+
+    - ``energy``: Uᵀ A U c = Uᵀ b, which makes ‖u − u₀‖_A least, for symmetric positive
+      definite A;
+    - ``residual``: c minimises ‖b − A U c‖₂, for any A.
+
+    It costs k products with A (given as a block) and O(n k²) in blocked operations. Nothing is
+    assumed about how the operators are related: each is projected itself. In its
+    norm the guess is never worse than zero, up to rounding. U is orthonormalised by QR and a
+    singular value decomposition of R; directions below `rank_tolerance` are dropped.
+
+    Parameters
+    ----------
+    size
+        Unknowns of this process.
+    count
+        Solutions that a guess is made from.
+    norm
+        ``energy`` or ``residual``. Where the projected matrix is not positive definite,
+        ``energy`` turns to ``residual`` for that system.
+    capacity
+        Solutions that are kept, `count` when left out. With more, those nearest in features
+        are taken.
+    rank_tolerance
+        Relative singular value of U (columns scaled to length one) to drop.
+    gather
+        Stacks the arrays of all processes along a new first axis; collective.
+    rank
+        Number of this process.
+
+    References
+    ----------
+    Fischer (1998), doi:10.1016/S0045-7825(98)00012-7, for one operator; here A changes and
+    the products are made anew.
+
+    Examples
+    --------
+    >>> matrix = np.diag([1.0, 2.0, 3.0, 4.0])
+    >>> guesses = NeighborProjection(4, count=2)
+    >>> guesses.add(np.array([1.0, 1.0, 0.0, 0.0]))
+    >>> guesses.add(np.array([0.0, 1.0, 1.0, 0.0]))
+    >>> found = guesses.guess(lambda block: matrix @ block, matrix @ np.array([2.0, 5, 3, 0]))
+    >>> found.values.round(12), found.num_vectors, bool(found.relative_residual < 1e-14)
+    (array([2., 5., 3., 0.]), 2, True)
+    """
+
+    def __init__(
+        self,
+        size: int,
+        count: int,
+        *,
+        norm: Literal["energy", "residual"] = "energy",
+        capacity: int | None = None,
+        rank_tolerance: float = RANK_TOLERANCE,
+        gather: Gather = one_process,
+        rank: int = 0,
+    ) -> None:
+        kept = count if capacity is None else capacity
+        if not 1 <= count <= kept:
+            raise InputError(f"count={count!r} must be positive and at most capacity={kept!r}")
+        if norm not in ("energy", "residual"):
+            raise InputError(f"norm={norm!r} must be 'energy' or 'residual'")
+        if not 0 < rank_tolerance < 1:
+            raise InputError(f"rank_tolerance={rank_tolerance!r} must lie between 0 and 1")
+        self.size, self.count, self.norm, self.capacity = size, count, norm, kept
+        self._rank_tolerance = rank_tolerance
+        self._gather, self._rank = gather, rank
+        # a row a solution; allocated as they come
+        self._solutions: list[FloatArray] = []
+        self._features: list[FloatArray | None] = []
+
+    @property
+    def num_solutions(self) -> int:
+        """How many solutions are kept."""
+        return len(self._solutions)
+
+    def clear(self) -> None:
+        """Forget all solutions."""
+        self._solutions, self._features = [], []
+
+    def add(self, solution: FloatArray, features: FloatArray | None = None) -> None:
+        """Keep a solution; the oldest is dropped when there are too many.
+
+        Parameters
+        ----------
+        solution
+            The process's part, shape ``(size,)``.
+        features
+            Of its system, by which the nearest are found.
+
+        Raises
+        ------
+        InputError
+            If the shape does not fit or a value is not finite.
+        """
+        values = np.array(solution, dtype=np.float64).ravel()
+        if values.shape != (self.size,):
+            raise InputError(f"a solution of shape {values.shape} must have shape ({self.size},)")
+        if not np.isfinite(values).all():
+            raise InputError("a solution that is not finite cannot be guessed from; leave it out")
+        self._solutions.append(values)
+        self._features.append(None if features is None else np.array(features, dtype=np.float64))
+        if len(self._solutions) > self.capacity:
+            del self._solutions[0], self._features[0]
+
+    def chosen(self, features: FloatArray | None = None) -> list[int]:
+        """The positions (the oldest is 0) of the solutions that a guess is made from.
+
+        Parameters
+        ----------
+        features
+            Of the next system; the most recent are taken where these or those of a
+            kept solution were not given.
+        """
+        recent = list(range(self.num_solutions))[::-1]
+        known = [own for own in self._features[::-1] if own is not None]
+        if features is None or len(known) < len(recent):
+            return recent[: self.count]
+        distances = [float(np.linalg.norm(own - features)) for own in known]
+        return [recent[i] for i in np.argsort(distances, kind="stable")[: self.count]]
+
+    def guess(
+        self,
+        apply: Callable[[FloatArray], FloatArray],
+        right_hand_side: FloatArray,
+        features: FloatArray | None = None,
+    ) -> ProjectedGuess | None:
+        """The guess for A u = b, or None where there is nothing to make it from (collective).
+
+        Parameters
+        ----------
+        apply
+            Gives A X for the process's part of X, shape ``(size, k)``.
+        right_hand_side
+            The process's part of b, shape ``(size,)``.
+        features
+            See :meth:`chosen`.
+
+        Returns
+        -------
+        ProjectedGuess or None
+            None also where b is zero, or the products are not finite.
+        """
+        right = np.asarray(right_hand_side, dtype=np.float64).ravel()
+        if right.shape != (self.size,):
+            raise InputError(f"b of shape {right.shape} must have shape ({self.size},)")
+        length = float(np.sqrt(self._total(np.array([right @ right]))[0]))
+        if not self._solutions or not np.isfinite(length) or length == 0.0:
+            return None
+        columns = np.stack([self._solutions[i] for i in self.chosen(features)]).T
+        basis, _, _ = self._orthonormal(columns)
+        if not basis.shape[1]:
+            return None
+        images = np.asarray(apply(basis))
+        projected = self._total(
+            np.column_stack([basis, images]).T @ np.column_stack([images, right])
+        )
+        if not np.isfinite(projected).all():
+            return None
+        count = basis.shape[1]
+        norm, weights = self.norm, None
+        if norm == "energy":
+            weights = _positive_solve(projected[:count, :count], projected[:count, count])
+        if weights is None:
+            norm = "residual"
+            ranges, sigma, rows = self._orthonormal(images)
+            weights = rows.T @ (self._total(ranges.T @ right) / sigma)
+        left = right - images @ weights
+        residual = float(np.sqrt(self._total(np.array([left @ left]))[0])) / length
+        return ProjectedGuess(basis @ weights, count, residual, norm)
+
+    def _total(self, values: FloatArray) -> FloatArray:
+        """The sum over processes."""
+        total: FloatArray = self._gather(values).sum(axis=0)
+        return total
+
+    def _orthonormal(self, columns: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Q, σ, W with columns = Q diag(σ) W⁻ᵀ on what is kept; W holds scaled rows.
+
+        R of each process's QR is gathered and decomposed by all.
+        """
+        lengths = np.sqrt(self._total((columns**2).sum(axis=0)))
+        columns, lengths = columns[:, lengths > 0], lengths[lengths > 0]
+        count = columns.shape[1]
+        if not count:
+            return columns, lengths, columns[:0]
+        local, triangle = np.linalg.qr(columns / lengths)
+        padded = np.zeros((count, count))
+        padded[: len(triangle)] = triangle
+        left, sigma, right = np.linalg.svd(
+            self._gather(padded).reshape(-1, count), full_matrices=False
+        )
+        kept = sigma > self._rank_tolerance * sigma[0]
+        mine = left[self._rank * count : self._rank * count + len(triangle), kept]
+        return local @ mine, sigma[kept], right[kept] / lengths
+
+
+def _positive_solve(matrix: FloatArray, right: FloatArray) -> FloatArray | None:
+    """The solution of a small symmetric system, or None if it is not positive definite."""
+    try:
+        factor = np.linalg.cholesky((matrix + matrix.T) / 2)
+    except np.linalg.LinAlgError:
+        return None
+    found: FloatArray = np.linalg.solve(factor.T, np.linalg.solve(factor, right))
+    return found
