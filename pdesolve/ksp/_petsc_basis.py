@@ -8,18 +8,9 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 from petsc4py import PETSc
-from scipy.linalg import qr, solve_triangular
 from scipy.linalg.blas import dgemv
 
 from meshes.structured import FloatArray
-
-# Columns whose part outside the span of the others is below this, relative to their
-# length, are dependent.
-RANK_TOLERANCE = 1e-10
-
-# Cholesky QR, done twice, is orthonormal to rounding while the condition number of the
-# (scaled) block is well below 1e8.
-_LEAST_PIVOT = 1e-5
 
 
 class VectorBlock:
@@ -69,6 +60,13 @@ class VectorBlock:
         if self._comm is not None:
             self._comm.Allreduce(MPI.IN_PLACE, values)
         return values
+
+    def from_all_processes(self, rows: FloatArray) -> tuple[FloatArray, int]:
+        """Small blocks of rows of all processes, stacked; and where this one's begin."""
+        if self._comm is None:
+            return rows, 0
+        every = self._comm.allgather(rows)
+        return np.vstack(every), sum(len(one) for one in every[: self._comm.rank])
 
     def changed(self, *numbers: int) -> None:
         """Tell PETSc that columns were written through the array."""
@@ -125,61 +123,3 @@ class VectorBlock:
             column *= 1.0 / after
         self.vectors[count].stateIncrease()
         return before, after
-
-    def orthonormalize(self, count: int) -> tuple[list[int], FloatArray]:
-        """Orthonormal columns with the span of the first `count` ones, in their place.
-
-        Cholesky QR done twice; where the columns are nearly dependent, Householder QR on
-        each process and a pivoted QR of the stacked triangles.
-
-        Returns
-        -------
-        tuple
-            Numbers of the columns that were kept, and T such that
-            (old columns kept) · T = (new columns).
-        """
-        squares = self.sum_over_processes(
-            np.einsum("ij,ij->i", self.rows[:count], self.rows[:count])
-        )
-        with np.errstate(invalid="ignore", over="ignore"):
-            usable = np.isfinite(squares) & (squares > np.finfo(float).tiny)
-        kept = [int(i) for i in np.flatnonzero(usable)]
-        scale = 1.0 / np.sqrt(squares[kept])
-        block = self.rows[kept] * scale[:, np.newaxis]
-        transform = np.diag(scale)
-        for _ in range(2):
-            gram = self.sum_over_processes(block @ block.T)
-            try:
-                lower = np.linalg.cholesky(gram)
-            except np.linalg.LinAlgError:
-                return self._revealing(kept, self.rows[kept] * scale[:, np.newaxis], scale)
-            if len(kept) and np.diagonal(lower).min() < _LEAST_PIVOT:
-                return self._revealing(kept, self.rows[kept] * scale[:, np.newaxis], scale)
-            inverse = solve_triangular(lower, np.eye(len(kept)), lower=True)
-            block = inverse @ block
-            transform = transform @ inverse.T
-        return self._store(kept, block, transform)
-
-    def _revealing(
-        self, kept: list[int], block: FloatArray, scale: FloatArray
-    ) -> tuple[list[int], FloatArray]:
-        local_factor, local_triangle = np.linalg.qr(block.T)
-        triangles, start = [local_triangle], 0
-        if self._comm is not None:
-            triangles = self._comm.allgather(local_triangle)
-            start = sum(len(one) for one in triangles[: self._comm.rank])
-        factor, triangle, order = qr(np.vstack(triangles), mode="economic", pivoting=True)
-        sizes = np.abs(np.diagonal(triangle))
-        rank = int(np.count_nonzero(sizes > RANK_TOLERANCE))
-        inverse = solve_triangular(triangle[:rank, :rank], np.eye(rank))
-        mine = factor[start : start + len(local_triangle), :rank]
-        kept = [kept[i] for i in order[:rank]]
-        transform = scale[order[:rank], np.newaxis] * inverse
-        return self._store(kept, (local_factor @ mine).T, transform)
-
-    def _store(
-        self, kept: list[int], block: FloatArray, transform: FloatArray
-    ) -> tuple[list[int], FloatArray]:
-        self.rows[: len(kept)] = block
-        self.changed(*range(len(kept)))
-        return kept, transform
