@@ -6,7 +6,7 @@ RUN := env -u PETSC_DIR -u PETSC_ARCH OMP_NUM_THREADS=1 $(BIN)/python
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow bench lint docs clean
+.PHONY: help install demo test test-slow bench bench-data lint docs clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ test-slow: install  ## Run the tests marked slow too
 
 bench: .venv/peers  ## Measure speed, each figure as a ratio within one run
 	@PYTHONPATH=.venv/peers $(RUN) -m benchmarks
+
+bench-data: install  ## Measure strategies of data generation, with the published tables of recycling
+	@$(RUN) -m benchmarks.data
 
 .venv/peers: benchmarks/peers.txt | install
 	@$(BIN)/python -m pip install -q --no-deps --upgrade --target $@ -r $< && touch $@

@@ -1,0 +1,1 @@
+"""Making many samples at once: recycling, orders, batches. Run ``python -m benchmarks.data``."""
