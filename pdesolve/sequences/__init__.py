@@ -6,18 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pdesolve.sequences.cosines import truncated_cosine as truncated_cosine
     from pdesolve.sequences.features import feature_matrix as feature_matrix
     from pdesolve.sequences.features import features_of as features_of
-    from pdesolve.sequences.features import standardize as standardize
-    from pdesolve.sequences.features import truncated_cosine as truncated_cosine
     from pdesolve.sequences.guesses import NeighborProjection as NeighborProjection
     from pdesolve.sequences.guesses import ProjectedGuess as ProjectedGuess
     from pdesolve.sequences.guesses import guess_parameters as guess_parameters
+    from pdesolve.sequences.nearest_neighbor import nearest_neighbor_order as nearest_neighbor_order
     from pdesolve.sequences.orders import ORDERS as ORDERS
-    from pdesolve.sequences.orders import nearest_neighbor_order as nearest_neighbor_order
     from pdesolve.sequences.orders import order_samples as order_samples
-    from pdesolve.sequences.orders import path_length as path_length
-    from pdesolve.sequences.orders import space_filling_order as space_filling_order
+    from pdesolve.sequences.paths import path_length as path_length
+    from pdesolve.sequences.space_filling import space_filling_order as space_filling_order
+    from pdesolve.sequences.standardization import standardize as standardize
     from pdesolve.sequences.two_opt import two_opt_order as two_opt_order
 
 _HOME = {
@@ -27,12 +27,12 @@ _HOME = {
     "ORDERS": "orders",
     "feature_matrix": "features",
     "features_of": "features",
-    "nearest_neighbor_order": "orders",
+    "nearest_neighbor_order": "nearest_neighbor",
     "order_samples": "orders",
-    "path_length": "orders",
-    "space_filling_order": "orders",
-    "standardize": "features",
-    "truncated_cosine": "features",
+    "path_length": "paths",
+    "space_filling_order": "space_filling",
+    "standardize": "standardization",
+    "truncated_cosine": "cosines",
     "two_opt_order": "two_opt",
 }
 __all__ = list(_HOME)

@@ -9,8 +9,9 @@ import numpy as np
 from meshes.errors import InputError
 from meshes.structured import FloatArray
 from operators.stencil import IntArray
-from pdesolve.sequences.features import checked_features
-from pdesolve.sequences.orders import checked_order, nearest_neighbor_order, path_length
+from pdesolve.sequences.nearest_neighbor import nearest_neighbor_order
+from pdesolve.sequences.paths import checked_order, path_length
+from pdesolve.sequences.standardization import checked_features
 
 # A move must shorten the path by this much of its mean edge, or rounding could cycle
 _LEAST_GAIN = 1e-9
