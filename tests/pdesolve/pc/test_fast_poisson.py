@@ -180,17 +180,17 @@ def _diagonals(operator):
 
 
 def test_the_scaling_follows_the_kind_of_coefficient():
-    grid = StructuredGrid((96, 96))
-    x, y = grid.points()
-    smooth = np.exp(2.0 * np.sin(4 * x) * y)
-    jumps = np.where(np.sin(12 * x) * np.cos(9 * y) > 0, 12.0, 3.0)
+    from pdesolve.problems.registry import get_family
 
-    def spread(coefficient):
-        values = values_of(system_of((96, 96), ("dd", "dd"), coefficient, (1.0, 1.0)).stencil)
-        return np.ptp(np.log(nearest_constant_operator(values).scale ** 2))
-
-    assert spread(smooth) > 0.8 * np.ptp(np.log(smooth))
-    assert spread(jumps) == 0.0
+    grid, rng = StructuredGrid((128, 128)), np.random.default_rng(8)
+    for name, least, most in (("darcy2d", 0.0, 0.0), ("darcy2d_lognormal", 0.8, 1.1)):
+        family = get_family(name)
+        for _ in range(3):
+            problem = family.problem(family.sample(rng))
+            values = values_of(problem.discretize(grid).stencil)
+            spread = np.ptp(2 * np.log(nearest_constant_operator(values).scale))
+            full = np.ptp(np.log(problem.coefficient_on(grid)))
+            assert least * full <= spread <= most * full
 
 
 @pytest.mark.petsc
