@@ -45,6 +45,7 @@ class GCRODRIteration:
         self._space, self._operator, self._progress = space, operator, progress
         self._b, self._x = b, x
         self._problem: HessenbergLeastSquares | None = None
+        self._verified = math.inf
         self._residual, self._correction, self._scratch = space.work.vectors[:3]
 
     def run(self, guess: bool) -> None:
@@ -159,7 +160,9 @@ class GCRODRIteration:
         progress.reason = progress.test(max(progress.iteration, 1), true)
         if progress.reason:
             return
-        if exhausted and true > (1 - _DRIFT) * old:
+        stagnant = true > (1 - _DRIFT) * old if exhausted else true > 0.5 * self._verified
+        self._verified = true
+        if stagnant:
             progress.stop("DIVERGED_BREAKDOWN")
         elif not exhausted:  # perhaps C is not the image of U
             space.forget_image()
