@@ -1,0 +1,283 @@
+"""The data of weak forms, read into coefficients that are kept from problem to problem."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from meshes.errors import InputError
+from meshes.field import Field
+from meshes.structured import FloatArray
+from operators.spatial import FormulaFunction, SpatialFunction, as_spatial_function
+from pdesolve.fem._firedrake import firedrake, ufl
+from pdesolve.fem._firedrake_data import (
+    Check,
+    _all_numbers,
+    _check_length,
+    _constant,
+    _evaluate,
+    coefficient,
+    evaluate_array,
+    interior_space,
+    node_coordinates,
+    require_finite,
+)
+from pdesolve.fem._firedrake_dirichlet import _constant as boundary_constant
+from pdesolve.fem._firedrake_dirichlet import dirichlet_conditions
+from pdesolve.fem._firedrake_forms import ANY_CONDITION, FormContext
+from pdesolve.problems.boundary import Dirichlet
+
+
+@dataclass(eq=False)
+class KeptSide:
+    """The nodes of one part of the boundary and what is given there.
+
+    Parameters
+    ----------
+    condition
+        Firedrake's condition, with the given values.
+    homogeneous
+        The same with zeros.
+    nodes, points
+        Numbers and positions ``(n, d)`` of the nodes.
+    component
+        The component that is given; all when None.
+    values
+        Shape ``(n,)``, or ``(n, size)`` for all components of a vector.
+    """
+
+    condition: Any
+    homogeneous: Any
+    nodes: Any
+    points: FloatArray
+    component: int | None
+    values: FloatArray
+
+    def set_values(self, values: FloatArray) -> None:
+        """Change what is given."""
+        self.values = values
+        self.condition.function_arg.dat.data_with_halos[self.nodes] = values
+
+    def write(self, data: FloatArray) -> None:
+        """Put the given values into an array over all nodes."""
+        if self.component is None:
+            data[self.nodes] = self.values
+        else:
+            data[self.nodes, self.component] = self.values
+
+
+@dataclass(eq=False)
+class _Kept:
+    """What one context keeps."""
+
+    spaces: dict[Any, Any] = field(default_factory=dict)
+    coefficients: dict[Any, Any] = field(default_factory=dict)
+    points: dict[int, FloatArray] = field(default_factory=dict)
+    cells: dict[int, Any] = field(default_factory=dict)
+    nodes: dict[Any, FloatArray] = field(default_factory=dict)
+    sides: dict[Any, KeptSide] = field(default_factory=dict)
+    calls: Counter[Any] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, eq=False)
+class KeptContext(FormContext):
+    """A :class:`FormContext` that gives the same Firedrake objects to every problem.
+
+    A problem's data are read into the coefficients, constants and boundary conditions that
+    the problem before got for its data of the same name and kind (a number, a function, or
+    values by cell). The form of the next problem is then often equal to that of the one
+    before in UFL's sense, and nothing has to be processed again; the values of the form
+    before are lost.
+    """
+
+    kept: _Kept = field(default_factory=_Kept, repr=False)
+
+    def restart(self) -> None:
+        """Begin with the data of another problem."""
+        self.kept.calls.clear()
+
+    def side_of(self, condition: Any) -> KeptSide | None:
+        """What is kept for a condition made by :meth:`dirichlet`."""
+        for side in self.kept.sides.values():
+            if side.condition is condition:
+                return side
+        return None
+
+    def _key(self, *parts: Any) -> tuple[Any, ...]:
+        """The parts, and how often they have come for this problem."""
+        self.kept.calls[parts] += 1
+        return (*parts, self.kept.calls[parts])
+
+    def space(self, family: str = "CG", degree: int | None = None) -> Any:
+        """See :meth:`FormContext.space`."""
+        key = ("scalar", family, degree)
+        if key not in self.kept.spaces:
+            self.kept.spaces[key] = super().space(family, degree)
+        return self.kept.spaces[key]
+
+    def vector_space(self, family: str = "CG", degree: int | None = None) -> Any:
+        """See :meth:`FormContext.vector_space`."""
+        key = ("vector", family, degree)
+        if key not in self.kept.spaces:
+            self.kept.spaces[key] = super().vector_space(family, degree)
+        return self.kept.spaces[key]
+
+    def data(
+        self,
+        value: object,
+        *,
+        name: str = "data",
+        shape: tuple[int, ...] = (),
+        check: Check | None = None,
+    ) -> Any:
+        """See :meth:`FormContext.data`."""
+        if isinstance(value, ufl.core.expr.Expr):
+            return super().data(value, name=name, shape=shape, check=check)
+        if len(shape) == 1 and isinstance(value, list | tuple) and not _all_numbers(value):
+            _check_length(value, shape, name)
+            parts = [
+                self.data(part, name=f"component {index} of {name}")
+                for index, part in enumerate(value)
+            ]
+            return ufl.as_vector(parts)
+        try:
+            constant = _constant(value, shape)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
+        if constant is not None:
+            return self._constant_data(constant, name, shape, check)
+        smooth = not isinstance(value, Field) and (
+            isinstance(value, FormulaFunction)
+            or (callable(value) and not isinstance(value, SpatialFunction))
+        )
+        key = self._key("data", name, shape, smooth)
+        degree = max(self.degree, 1) if smooth else 0
+        found = self.kept.coefficients.get(key)
+        if found is None:
+            found = coefficient(
+                value, self.named, degree=max(self.degree, 1), name=name, shape=shape, check=check
+            )
+            self.kept.coefficients[key] = found
+            return found
+        points = self._points(degree)
+        values = self._values(value, points, shape, degree)
+        require_finite(values, points, name)
+        if check is not None:
+            check(values, points)
+        data = found.dat.data_with_halos
+        data[...] = values.reshape(data.shape)
+        return found
+
+    def _constant_data(
+        self,
+        constant: FloatArray,
+        name: str,
+        shape: tuple[int, ...],
+        check: Check | None,
+    ) -> Any:
+        key = self._key("constant", name, shape)
+        found = self.kept.coefficients.get(key)
+        if check is not None:
+            check(constant[None], np.zeros((1, self.dimension)))
+        plain = constant if shape else float(constant)
+        if found is None:
+            found = self.kept.coefficients[key] = firedrake.Constant(plain)
+        else:
+            found.assign(plain)
+        return found
+
+    def _points(self, degree: int) -> FloatArray:
+        if degree not in self.kept.points:
+            self.kept.points[degree] = node_coordinates(interior_space(self.mesh, degree))
+        return self.kept.points[degree]
+
+    def _values(
+        self, value: Any, points: FloatArray, shape: tuple[int, ...], degree: int
+    ) -> FloatArray:
+        grid = self.named.grid
+        if shape or degree or grid is None:
+            return _evaluate(value, points, shape, grid)
+        # the grid's cell in which each cell of the mesh lies does not change
+        if degree not in self.kept.cells:
+            numbers_of_cells = np.arange(grid.num_points, dtype=np.float64).reshape(grid.shape)
+            found = Field(grid, numbers_of_cells).evaluate(points, method="nearest")[0]
+            self.kept.cells[degree] = found.astype(np.int64)
+        values = np.asarray(as_spatial_function(value).on(grid), dtype=np.float64)
+        by_cell: FloatArray = values.reshape(-1)[self.kept.cells[degree]]
+        return by_cell
+
+    def dirichlet(self, space: Any, conditions: Any, factor: Any = None) -> tuple[Any, ...]:
+        """See :meth:`FormContext.dirichlet`."""
+        if factor is not None or space.parent is not None:
+            return super().dirichlet(space, conditions, factor)
+        found: list[Any] = []
+        for name, condition in self.conditions(conditions, ANY_CONDITION).items():
+            if isinstance(condition, Dirichlet):
+                found += self._side_conditions(space, name, condition)
+        return tuple(found)
+
+    def _side_conditions(self, space: Any, name: str, condition: Dirichlet) -> list[Any]:
+        number, label, value = self.side_number(name), f"value on '{name}'", condition.value
+        size = int(space.value_size)
+        parts: list[tuple[int | None, Any, str]]
+        if condition.component is not None:
+            parts = [(condition.component, value, label)]
+        elif space.value_shape and isinstance(value, list | tuple) and len(value) == size:
+            if _all_numbers(value):
+                parts = [(None, np.asarray(value, dtype=np.float64), label)]
+            else:
+                parts = [
+                    (index, part, f"component {index} of {label}")
+                    for index, part in enumerate(value)
+                    if part is not None
+                ]
+        else:
+            parts = [(None, value, label)]
+        keys = [self._key("side", space, number, component) for component, _, _ in parts]
+        if any(isinstance(part, ufl.core.expr.Expr) for _, part, _ in parts):
+            return dirichlet_conditions(space, number, condition, name)
+        if not all(key in self.kept.sides for key in keys):
+            # says what is wrong with the condition, if anything
+            dirichlet_conditions(space, number, condition, name)
+        return [
+            self._side(key, space, number, component, part, text)
+            for key, (component, part, text) in zip(keys, parts, strict=True)
+        ]
+
+    def _side(
+        self, key: Any, space: Any, number: int, component: int | None, value: Any, name: str
+    ) -> Any:
+        side = self.kept.sides.get(key)
+        if side is None:
+            side = self.kept.sides[key] = self._new_side(space, number, component)
+        shape = tuple(space.value_shape) if component is None else ()
+        constant = boundary_constant(value, shape, name)
+        if constant is not None:
+            values = np.broadcast_to(constant, (len(side.nodes), *shape))
+        elif shape:
+            values = evaluate_array(value, side.points, shape)
+        else:
+            values = np.asarray(as_spatial_function(value).evaluate(side.points), dtype=np.float64)
+        require_finite(values, side.points, name)
+        side.set_values(values)
+        return side.condition
+
+    def _new_side(self, space: Any, number: int, component: int | None) -> KeptSide:
+        part = space if component is None else space.sub(component)
+        zeros = np.zeros(part.value_shape)
+        homogeneous = firedrake.DirichletBC(part, firedrake.Constant(zeros), number)
+        if space not in self.kept.nodes:
+            self.kept.nodes[space] = node_coordinates(space)
+        nodes = homogeneous.nodes
+        given = firedrake.Function(homogeneous.function_space())
+        return KeptSide(
+            firedrake.DirichletBC(part, given, number),
+            homogeneous,
+            nodes,
+            self.kept.nodes[space][nodes],
+            component,
+            np.zeros((len(nodes), *part.value_shape)),
+        )
