@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import Any, Literal
+from typing import Literal
 
 from meshes.errors import InputError
 from pdesolve.command_line.main import SUCCESS
@@ -18,12 +17,16 @@ from pdesolve.command_line.problems import (
     start_solver,
 )
 from pdesolve.command_line.processes import processes
-from pdesolve.command_line.tables import print_table, progress_bar, seconds_text, shape_text
+from pdesolve.command_line.sample_progress import sample_progress
+from pdesolve.command_line.tables import print_table, seconds_text, shape_text
+from pdesolve.data.pilot import Choice
+from pdesolve.data.strategies import STRATEGIES
 
 EXAMPLES = (
     "generate darcy2d --num-samples 1000 --shape 85 85 --seed 0 --split train --out darcy.h5",
     "generate darcy2d --num-samples 100 --split test --out darcy_test.h5 --overwrite",
     "generate darcy2d --num-samples 100 --out darcy.h5 -- -pc_type hypre",
+    "generate darcy2d --num-samples 5000 --strategy auto --out darcy.h5",
     "generate burgers1d --num-samples 100 --shape 256 --out burgers.h5",
 )
 
@@ -60,6 +63,20 @@ def _parser() -> VerbParser:
     parser.option("degree", int, "degree of the finite element")
     parser.option("dt", float, "step size, for families in time")
     parser.option("method", str, "method in time, as for pdesolve solve")
+    parser.option(
+        "strategy",
+        str,
+        "how samples are solved: "
+        + "; ".join(f"{name}: {found.summary}" for name, found in STRATEGIES.items())
+        + "; auto: solves a few samples with each that can, and takes the fastest",
+        "independent",
+    )
+    parser.option(
+        "order",
+        str,
+        "order in which samples are solved, in place of the strategy's own: index, "
+        "nearest-neighbor, two-opt or space-filling; the file has them by number",
+    )
     parser.option("dtype", Literal["float64", "float32"], "how fields are stored", "float64")
     parser.option("estimate_error", bool, "whether to estimate discretisation errors", True)
     parser.option("shard_size", int, "samples between two writes; what an interruption may cost")
@@ -67,6 +84,24 @@ def _parser() -> VerbParser:
     parser.switch("overwrite", "replace a finished file of that name")
     add_solver_parameters(parser)
     return parser
+
+
+def _show_choice(choice: Choice) -> None:
+    """Print what ``auto`` chose, and why."""
+    if choice.trials:
+        rows = [
+            (
+                trial.name,
+                seconds_text(trial.first),
+                seconds_text(trial.each),
+                str(trial.samples),
+                trial.note or seconds_text(trial.total),
+            )
+            for trial in choice.trials
+        ]
+        columns = ("strategy", "first sample", "each", "tried", "whole set")
+        print_table("pilot samples", columns, rows)
+    print(f"strategy {choice.name}: {choice.reason}")
 
 
 def run(words: Sequence[str]) -> int:
@@ -86,9 +121,8 @@ def run(words: Sequence[str]) -> int:
             "--backend fem"
         )
     solver_parameters = start_solver(given)
-    bar: Any = progress_bar("solving") if processes().rank == 0 else nullcontext()
     start = time.perf_counter()
-    with bar as progress:
+    with sample_progress(processes().rank == 0) as progress:
         info = generate(
             family,
             count,
@@ -105,7 +139,11 @@ def run(words: Sequence[str]) -> int:
             shard_size=given["shard_size"],
             overwrite=given["overwrite"],
             licence=given["licence"],
-            progress=progress,
+            strategy=given["strategy"],
+            order=given["order"],
+            progress=progress.advance,
+            observer=progress.observe,
+            report=_show_choice,
             unused_options="error",
         )
     seconds = time.perf_counter() - start
@@ -117,6 +155,7 @@ def run(words: Sequence[str]) -> int:
         ("fields", ", ".join(info.fields)),
         ("seed, split", f"{info.seed}, {info.split}"),
         ("digest of the samples", info.sha256[:16]),
+        ("strategy", str(info.settings["strategy"].get("name"))),
         ("time", seconds_text(seconds)),
         ("size", f"{info.path.stat().st_size / 2**20:.1f} MiB"),
     ]

@@ -12,6 +12,7 @@ import numpy as np
 from pdesolve.data.header import open_file
 from pdesolve.data.schema import GROUP, USABLE, DatasetInfo, to_json
 from pdesolve.data.shards import write_safely
+from pdesolve.data.strategies import STRATEGIES
 from pdesolve.problems.registry import FAMILIES
 
 
@@ -78,6 +79,7 @@ def card_text(info: DatasetInfo, sha256: str | None = None) -> str:
     lines = [
         f"# {info.family}: {info.num_samples} samples, split '{info.split}'",
         "",
+        *_distribution(strategy),
         "## Problem",
         "",
         f"- Equation: {family.get('equation', 'not stated')}",
@@ -145,6 +147,12 @@ def reproduction_command(info: DatasetInfo) -> str:
         f"--seed {info.seed} --split {info.split}",
         f"--backend {strategy.get('backend', 'grid')}",
     ]
+    name = strategy.get("name")
+    if name in STRATEGIES and name != "independent":
+        words.append(f"--strategy {name}")
+        order = strategy.get("sequence", {}).get("order")
+        if order is not None:
+            words.append(f"--order {order}")
     if strategy.get("tolerance") is not None:
         words.append(f"--rtol {strategy['tolerance']}")
     words += [
@@ -162,6 +170,12 @@ def reproduction_command(info: DatasetInfo) -> str:
         ]
         words.append("-- " + " ".join(flags))
     return " ".join(words)
+
+
+def _distribution(strategy: Mapping[str, Any]) -> list[str]:
+    """A warning where samples are not drawn from the family's distribution."""
+    text = strategy.get("distribution")
+    return [f"**Not the family's distribution: {text}.**", ""] if text else []
 
 
 def _elements(strategy: Mapping[str, Any], *, in_time: bool) -> Mapping[str, Any]:

@@ -20,9 +20,9 @@ from pdesolve.data.schema import DatasetInfo, Status
 from pdesolve.data.settings import GenerationSettings
 from pdesolve.data.shards import ShardFolder, stack_records, synchronize_folder
 from pdesolve.data.writer import merge
-from pdesolve.random_streams import sample_generator
 
 Progress = Callable[[int, int], None]
+Observer = Callable[[SampleRecord], None]
 SHARD_BYTES = 64 * 2**20
 
 
@@ -33,20 +33,21 @@ def default_shard_size(settings: GenerationSettings) -> int:
 
 
 def run(
-    family: Any,
+    tasks: Sequence[SampleTask],
     way: Strategy,
     folder: ShardFolder,
     ranks: Ranks,
     *,
     overwrite: bool,
     progress: Progress | None,
+    observer: Observer | None = None,
 ) -> DatasetInfo:
     """Solve what is missing, merge, clean up (collective)."""
     if on_first(ranks, lambda: _is_finished(folder)):
         return on_first(ranks, lambda: read_info(folder.out))
     todo = on_first(ranks, lambda: _prepare(folder, overwrite=overwrite))
     mine = todo[ranks.rank :: ranks.size]
-    together(ranks, lambda: _work(family, way, folder, mine, ranks, progress))
+    together(ranks, lambda: _work(tasks, way, folder, mine, ranks, progress, observer))
     info = on_first(ranks, lambda: _finish(folder))
     if info.num_failed and ranks.rank == 0:
         warnings.warn(
@@ -121,15 +122,15 @@ def check_disk_space(folder: ShardFolder) -> None:
 
 
 def _work(
-    family: Any,
+    tasks: Sequence[SampleTask],
     way: Strategy,
     folder: ShardFolder,
     shards: Sequence[int],
     ranks: Ranks,
     progress: Progress | None,
+    observer: Observer | None,
 ) -> None:
     """Solve and write shards of one process."""
-    settings = folder.settings
     total = sum(len(folder.indices(shard)) for shard in shards)
     done = 0
     # digests and the disk take as long as a solve or two a shard: they have their own thread
@@ -137,21 +138,23 @@ def _work(
         waiting: list[Future[None]] = []
         for shard in shards:
             indices = folder.indices(shard)
-            tasks = [_task(family, settings, index) for index in indices]
+            chunk = [tasks[index] for index in indices]
             records: list[SampleRecord] = []
             log: list[dict[str, Any]] = []
             last = time.perf_counter()
-            for record in way.solve(tasks):
+            for record in way.solve(chunk):
                 records.append(record)
                 now = time.perf_counter()
                 log.append(_log_entry(record, now - last, ranks.rank))
                 last = now
                 done += 1
+                if observer is not None and ranks.rank == 0:
+                    observer(record)
                 if progress is not None and ranks.rank == 0:
                     progress(done, total)
                 if ranks.failure_announced():
                     return
-            waiting.append(disk.submit(_keep, folder, shard, records, tasks, log))
+            waiting.append(disk.submit(_keep, folder, shard, records, chunk, log))
             while waiting and waiting[0].done():
                 waiting.pop(0).result()
         for future in waiting:
@@ -167,12 +170,6 @@ def _keep(
 ) -> None:
     arrays = stack_records(folder.settings, records, tasks)
     folder.write(shard, arrays, log)
-
-
-def _task(family: Any, settings: GenerationSettings, index: int) -> SampleTask:
-    draw = family.sample(sample_generator(settings.seed, settings.split, index))
-    scalars = {name: float(draw[name]) for name in settings.scalars}
-    return SampleTask(index, family.problem(draw), scalars)
 
 
 def _log_entry(record: SampleRecord, seconds: float, rank: int) -> dict[str, Any]:
@@ -203,6 +200,8 @@ def _finish(folder: ShardFolder) -> DatasetInfo:
     info = read_info(folder.out)
     write_card(info, sha256.result())
     with folder.out.with_name(folder.out.name + ".log.jsonl").open("wb") as log:
+        if folder.choice_path.exists():
+            log.write(folder.choice_path.read_bytes() + b"\n")
         for shard in range(folder.num_shards):
             log.write(folder.log_file(shard).read_bytes())
     folder.remove()

@@ -129,7 +129,11 @@ class CoarseGridEstimator:
         }
 
     def estimate(self, problem: Any, values: FloatArray) -> float:
-        """Estimate for a solution of shape ``grid.shape``; NaN where none can be made."""
+        """Estimate for a solution of shape ``grid.shape``, or with one channel in front.
+
+        NaN where none can be made.
+        """
+        values = values.reshape(self.grid.shape)
         if self.coarse is None:
             return float("nan")
         if self._solver is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,17 @@ import numpy as np
 
 from meshes.errors import InputError, suggest
 from meshes.structured import StructuredGrid
-from pdesolve.data.any_backend import MeshStrategy
 from pdesolve.data.arguments import checked_count, checked_dtype, checked_stream, unique_names
-from pdesolve.data.engine import Progress, default_shard_size, run
-from pdesolve.data.evolutions import EvolutionStrategy
-from pdesolve.data.independent import GridStrategy
-from pdesolve.data.ranks import OneRank, ranks_of
-from pdesolve.data.samples import Strategy, UnusedOptions
+from pdesolve.data.engine import Observer, Progress, default_shard_size, run
+from pdesolve.data.ordering import DrawnTasks, sample_order
+from pdesolve.data.pilot import Choice, choose, kept_choice
+from pdesolve.data.ranks import OneRank, on_first, ranks_of
+from pdesolve.data.samples import BY_NUMBER, Strategy, UnusedOptions
 from pdesolve.data.schema import DatasetInfo
 from pdesolve.data.settings import GenerationSettings
 from pdesolve.data.shards import ShardFolder
-from pdesolve.data.spectral_batches import SpectralBatchStrategy
+from pdesolve.data.strategies import StrategyRequest, make_strategy
 from pdesolve.problems.base import Problem
-from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.random_streams import sample_generator
 from pdesolve.tolerances import checked_tolerance
 
@@ -43,12 +42,15 @@ def generate(
     discretization: Mapping[str, Any] | None = None,
     dtype: str = "float64",
     estimate_error: bool = True,
-    strategy: Callable[[StructuredGrid, Problem], Strategy] | None = None,
+    strategy: str | Callable[[StructuredGrid, Problem], Strategy] = "independent",
+    order: str | None = None,
     shard_size: int | None = None,
     overwrite: bool = False,
     licence: str = "not stated",
     comm: Any = None,
     progress: Progress | None = None,
+    observer: Observer | None = None,
+    report: Callable[[Choice], None] | None = None,
     unused_options: UnusedOptions = "warn",
 ) -> DatasetInfo:
     """Draw problems from a family, solve them, and write inputs and solutions to a file.
@@ -88,8 +90,13 @@ def generate(
     estimate_error
         Whether to estimate each sample's discretisation error.
     strategy
-        Makes another way of solving from the storage grid and the problem of sample 0;
-        `backend` and the options that follow it are then unused.
+        How samples are solved: a name of :data:`pdesolve.data.strategies.STRATEGIES`;
+        ``"auto"``, which solves a few samples with each that can and takes the fastest; or
+        what makes a strategy from the storage grid and the problem of sample 0 (`backend`
+        and the options that follow it are then unused).
+    order
+        Order in which samples are solved, a name of :data:`pdesolve.sequences.ORDERS`, in
+        the place of the strategy's own. The file has them by number in any case.
     shard_size
         Samples a process works on before it writes them; what a kill may cost.
     overwrite
@@ -100,7 +107,10 @@ def generate(
         MPI communicator; MPI's world when left out.
     progress
         Called on the first process with the number of its samples done and to be done.
-
+    observer
+        Called on the first process with the :class:`SampleRecord` of each of its samples.
+    report
+        Called on the first process with what ``"auto"`` chose.
     unused_options
         Whether PETSc options that nothing read are a warning or an error.
 
@@ -141,49 +151,85 @@ def generate(
     first_draw = family.sample(sample_generator(seed, split, 0))
     first_problem = family.problem(first_draw)
     grid = first_problem.grid(_checked_shape(shape, family))
-    if strategy is None:
-        way = _strategy(
-            family,
-            grid,
-            first_problem,
-            backend,
-            None if rtol is None else checked_tolerance(rtol),
-            solver_parameters,
-            discretization,
-            estimate_error,
-            unused_options,
-        )
-    else:
-        way = strategy(grid, first_problem)
+    request = StrategyRequest(
+        family,
+        grid,
+        first_problem,
+        _checked_backend(backend, family),
+        None if rtol is None else checked_tolerance(rtol),
+        solver_parameters,
+        discretization,
+        estimate_error,
+        unused_options,
+        order,
+        seed,
+        split,
+    )
+    settings = GenerationSettings(
+        family=_describe(family),
+        num_samples=count,
+        grid=grid,
+        seed=seed,
+        split=split,
+        inputs=tuple(family.inputs),
+        outputs=tuple(family.outputs),
+        scalars=_scalar_names(first_draw),
+        units=dict(family.units),
+        boundary_conditions=_describe_sides(first_problem, grid),
+        strategy={},
+        dtype=checked_dtype(dtype),
+        licence=licence,
+        versions=_versions(),
+        times=getattr(first_problem, "times", (0.0,)),
+    )
+    size = None if shard_size is None else checked_count(shard_size, "shard_size")
+    tasks = DrawnTasks(family, count, seed, split, settings.scalars)
+    ranks = ranks_of(comm)
     try:
-        settings = GenerationSettings(
-            family=_describe(family),
-            num_samples=count,
-            grid=grid,
-            seed=seed,
-            split=split,
-            inputs=tuple(family.inputs),
-            outputs=tuple(family.outputs),
-            scalars=_scalar_names(first_draw),
-            units=dict(family.units),
-            boundary_conditions=_describe_sides(first_problem, grid),
-            strategy=way.describe(),
-            dtype=checked_dtype(dtype),
-            licence=licence,
-            versions=_versions(),
-            times=getattr(first_problem, "times", (0.0,)),
-        )
-        unique_names(settings.inputs, settings.outputs)
-        size = default_shard_size(settings) if shard_size is None else shard_size
-        folder = ShardFolder(path, settings, checked_count(size, "shard_size"))
-        ranks = ranks_of(comm)
+        way: Strategy
+        if callable(strategy):
+            way = strategy(grid, first_problem)
+        else:
+            name = strategy or "independent"
+            if name == "auto":
+                choice = on_first(
+                    ranks,
+                    lambda: kept_choice(
+                        path,
+                        settings.fingerprint,
+                        lambda: choose(request, tasks),
+                        overwrite=overwrite,
+                    ),
+                )
+                name = choice.name
+                if report is not None and ranks.rank == 0:
+                    report(choice)
+            way = make_strategy(name, request)
         try:
-            return run(family, way, folder, ranks, overwrite=overwrite, progress=progress)
+            settings = _with_strategy(settings, way)
+            unique_names(settings.inputs, settings.outputs)
+            schedule = getattr(way, "schedule", BY_NUMBER)
+            sequence = on_first(ranks, lambda: sample_order(tasks, grid, schedule.order))
+            chunk = size or schedule.chunk or default_shard_size(settings)
+            folder = ShardFolder(path, settings, chunk, sequence)
+            return run(
+                tasks, way, folder, ranks, overwrite=overwrite, progress=progress, observer=observer
+            )
         finally:
-            if not isinstance(ranks, OneRank):
-                ranks.close()
+            way.close()
     finally:
-        way.close()
+        if not isinstance(ranks, OneRank):
+            ranks.close()
+
+
+def _with_strategy(settings: GenerationSettings, way: Strategy) -> GenerationSettings:
+    """With what a strategy says of itself, and the inputs that it adds."""
+    return replace(
+        settings,
+        strategy=way.describe(),
+        inputs=(*settings.inputs, *getattr(way, "extra_inputs", ())),
+        units={**settings.units, **getattr(way, "extra_units", {})},
+    )
 
 
 def _checked_path(out: str | Path) -> Path:
@@ -212,71 +258,14 @@ def _checked_shape(shape: int | Sequence[int] | None, family: Any) -> tuple[int,
     return StructuredGrid(sizes).shape
 
 
-def _strategy(
-    family: Any,
-    grid: StructuredGrid,
-    reference: Problem,
-    backend: str,
-    rtol: float | None,
-    solver_parameters: Mapping[str, Any] | None,
-    discretization: Mapping[str, Any] | None,
-    estimate_error: bool,
-    unused_options: UnusedOptions,
-) -> Strategy:
+def _checked_backend(backend: str, family: Any) -> str:
     if backend == "auto":
-        backend = family.backends[0]
+        return str(family.backends[0])
     if backend not in family.backends:
         raise InputError(
             f"'{family.name}' has no backend '{backend}'. {suggest(backend, family.backends)}"
         )
-    if isinstance(reference, EvolutionProblem) and backend == "spectral":
-        if solver_parameters or rtol is not None:
-            raise InputError(
-                "the backend 'spectral' takes fixed steps and no PETSc options; leave "
-                f"{'solver_parameters' if solver_parameters else 'rtol'} out, and give "
-                "discretization={'dt': ...} for smaller steps"
-            )
-        return SpectralBatchStrategy(
-            grid, reference, stepping=discretization, estimate_error=estimate_error
-        )
-    if isinstance(reference, EvolutionProblem):
-        return EvolutionStrategy(
-            grid,
-            reference,
-            backend,
-            rtol,
-            solver_parameters,
-            stepping=discretization,
-            estimate_error=estimate_error,
-            unused_options=unused_options,
-            own_mesh=family.has_own_mesh,
-        )
-    rtol = 1e-8 if rtol is None else rtol
-    if backend == "grid" and reference.has_stencil:
-        if discretization:
-            raise InputError(
-                f"discretization={dict(discretization)!r} is for the backend 'fem'; 'grid' uses "
-                "cell-centred finite volumes"
-            )
-        return GridStrategy(
-            grid,
-            reference,
-            rtol,
-            solver_parameters,
-            estimate_error=estimate_error,
-            unused_options=unused_options,
-        )
-    return MeshStrategy(
-        grid,
-        rtol,
-        solver_parameters,
-        backend=backend,  # type: ignore[arg-type]
-        discretization=discretization,
-        estimate_error=estimate_error,
-        unused_options=unused_options,
-        outputs=family.outputs,
-        own_mesh=family.has_own_mesh,
-    )
+    return backend
 
 
 def _describe(family: Any) -> dict[str, Any]:

@@ -118,6 +118,8 @@ class SequenceStrategy:
         self.schedule = Schedule(settings.order, settings.chunk)
         self._estimator = estimator
         self._checked = False
+        self.limit: float | None = None
+        """Seconds an iteration may take in trials, which repeat no failed solve."""
         self.parameters = with_tolerance(settings.solver_parameters, rtol, "ksp_rtol")
         self._solver = self._new_solver(self.parameters)
 
@@ -148,6 +150,7 @@ class SequenceStrategy:
     def solve(self, tasks: Sequence[SampleTask]) -> Iterator[SampleRecord]:
         """Solve in the order given; samples with one operator together where asked for."""
         self._solver.restart()
+        self._solver.limit = self.limit
         if self._estimator is not None and hasattr(self._estimator, "restart"):
             self._estimator.restart()
         if self.settings.block == 1:
@@ -209,6 +212,9 @@ class SequenceStrategy:
         values = self.source.values(vector, system)
         if not self._good(values, result):
             message = result.describe()
+            if self.limit is not None:
+                status = Status.FAILED
+        if not self._good(values, result) and self.limit is None:
             # whatever the failure left in the solver must not reach the next sample
             self._solver.restart()
             status, values, result = self._solve_directly(system)

@@ -19,6 +19,9 @@ from pdesolve.data.samples import SampleRecord, SampleTask, sample_digest
 from pdesolve.data.schema import DIGEST, PER_SAMPLE, field_shape, to_json
 from pdesolve.data.settings import GenerationSettings, differences
 
+CHOICE = "choice.json"
+"""File in the folder of shards that says which strategy was chosen."""
+
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 
@@ -132,6 +135,11 @@ class ShardFolder:
     def finished_path(self) -> Path:
         """Its name once the data set is whole and the parts may go."""
         return self.out.with_name(self.out.name + ".parts.finished")
+
+    @property
+    def choice_path(self) -> Path:
+        """Where the choice of a strategy is kept, if there was one."""
+        return self.path / CHOICE
 
     @property
     def num_shards(self) -> int:

@@ -82,6 +82,8 @@ class SequenceSolver:
         self.unused: list[str] = []
         self.treatment = ""
         """What was done with the preconditioner in the last solve."""
+        self.limit: float | None = None
+        """Seconds after which iterations stop, for trials; set before the first solve."""
 
     def restart(self) -> None:
         """Forget all earlier systems."""
@@ -115,6 +117,8 @@ class SequenceSolver:
             )
         ksp.setConvergenceHistory(reset=True)
         ksp.setErrorIfNotConverged(False)
+        if self.limit is not None:
+            ksp.setConvergenceTest(_Deadline(self.limit))
         self._ksp, self._vector = ksp, system.right.duplicate()
         if self._lag is not None:
             from pdesolve.sequences._petsc_lagging import LaggedKSP
@@ -264,3 +268,23 @@ class SequenceSolver:
     def destroy(self) -> None:
         """Free the PETSc objects."""
         self.restart()
+
+
+class _Deadline:
+    """PETSc's test of the relative residual, and a limit on the time of each solve."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self._start = self._first = 0.0
+
+    def __call__(self, ksp: Any, iteration: int, norm: float) -> int:
+        if iteration == 0:
+            self._start, self._first = time.perf_counter(), norm
+        reasons = PETSc.KSP.ConvergedReason
+        rtol, atol, _, _ = ksp.getTolerances()
+        if not np.isfinite(norm):
+            return int(reasons.DIVERGED_NANORINF)
+        if norm <= max(rtol * self._first, atol):
+            return int(reasons.CONVERGED_RTOL)
+        late = time.perf_counter() - self._start > self.limit
+        return int(reasons.DIVERGED_MAX_IT if late else reasons.ITERATING)

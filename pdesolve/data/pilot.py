@@ -1,0 +1,248 @@
+"""Choose a strategy by solving a few samples with each."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from meshes.errors import InputError
+from operators.failures import SolveFailure
+from pdesolve.data.ordering import sample_order
+from pdesolve.data.samples import BY_NUMBER, SampleTask, Strategy
+from pdesolve.data.schema import Status, to_json
+from pdesolve.data.shards import CHOICE, write_safely
+from pdesolve.data.strategies import (
+    StrategyRequest,
+    applicable,
+    make_strategy,
+    repeats_operator,
+)
+
+FEWEST = 20
+"""Samples below which a trial costs more than it can save."""
+
+MOST_SORTED = 256
+"""Samples among which neighbours are looked for."""
+
+LARGEST_DIRECT = {1: 10**9, 2: 400_000, 3: 30_000}
+"""Unknowns up to which a sparse factorisation is tried, by dimension."""
+
+FACTORISING = ("direct", "lag", "multi-rhs")
+PATIENCE = 5.0
+"""How many times the best time a candidate's first sample may take."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How one strategy did on the pilot samples.
+
+    Parameters
+    ----------
+    name
+        The strategy.
+    first
+        Seconds of the first sample, with what is made once.
+    each
+        Median seconds of the others.
+    samples
+        How many were solved.
+    total
+        Seconds that the whole set would take by these two, infinite for a failure.
+    note
+        Why it was given up, or nothing.
+    """
+
+    name: str
+    first: float
+    each: float
+    samples: int
+    total: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen, and why.
+
+    Parameters
+    ----------
+    name
+        The strategy.
+    reason
+        In words.
+    trials
+        What was tried, the best first.
+    """
+
+    name: str
+    reason: str
+    trials: tuple[Trial, ...] = ()
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values, for the log."""
+        trials = [
+            {key: value if value != math.inf else None for key, value in asdict(trial).items()}
+            for trial in self.trials
+        ]
+        return {"chosen": self.name, "reason": self.reason, "trials": trials}
+
+
+def choose(request: StrategyRequest, tasks: Sequence[SampleTask]) -> Choice:
+    """Try the strategies that can solve a request on a few samples, and take the fastest.
+
+    The pilot samples are neighbours in the order in which samples will be solved, so that
+    strategies that hand something on show what it is worth. A candidate that is far
+    behind is given up in the middle of its first sample. Answers of all strategies agree
+    to the tolerance, so the choice decides about time alone.
+
+    Parameters
+    ----------
+    request
+        What is to be solved.
+    tasks
+        All samples.
+
+    Raises
+    ------
+    InputError
+        If PETSc options are given: they belong to one solver, and `auto` compares several.
+    """
+    if request.solver_parameters:
+        raise InputError(
+            "strategy='auto' compares solvers with options of their own; leave PETSc options out, "
+            "or name a strategy"
+        )
+    trial_request = replace(request, estimate_error=False)
+    names = applicable(trial_request)
+    if len(names) == 1:
+        return Choice(names[0], "no other strategy solves such problems")
+    if repeats_operator(trial_request, [tasks[index] for index in range(min(3, len(tasks)))]):
+        names = ("multi-rhs", "independent")
+        if request.grid.num_points > LARGEST_DIRECT[request.grid.dimension]:
+            names = ("independent",)
+        if len(tasks) < FEWEST or len(names) == 1:
+            return Choice(names[0], "the operator is the same for all samples")
+    else:
+        names = tuple(name for name in names if name not in ("multi-rhs", *_too_large(request)))
+    if len(tasks) < FEWEST:
+        return Choice("independent", f"fewer than {FEWEST} samples do not pay for a trial")
+    pilot = _pilot_samples(request, tasks)
+    trials: list[Trial] = []
+    for name in names:
+        best = min((trial for trial in trials), key=lambda trial: trial.total, default=None)
+        trials.append(_try(name, trial_request, pilot, len(tasks), best))
+    trials.sort(key=lambda trial: trial.total)
+    if trials[0].total == math.inf:
+        return Choice("independent", "no strategy solved the pilot samples", tuple(trials))
+    return Choice(trials[0].name, _why(trials), tuple(trials))
+
+
+def _too_large(request: StrategyRequest) -> tuple[str, ...]:
+    large = request.grid.num_points > LARGEST_DIRECT[request.grid.dimension]
+    # where the family's own solver factorises, there is nothing to fear from trying it
+    return FACTORISING if large and request.uses_stencils else ()
+
+
+def _pilot_samples(request: StrategyRequest, tasks: Sequence[SampleTask]) -> list[SampleTask]:
+    few = tasks[: min(len(tasks), MOST_SORTED)]
+    try:
+        order = sample_order(few, request.grid, "nearest-neighbor") or range(len(few))
+    except InputError:  # nothing to sort by
+        order = range(len(few))
+    return [few[index] for index in list(order)[:16]]
+
+
+def _try(
+    name: str,
+    request: StrategyRequest,
+    pilot: Sequence[SampleTask],
+    num_samples: int,
+    best: Trial | None,
+) -> Trial:
+    times: list[float] = []
+    note = ""
+    way: Strategy = make_strategy(name, request)
+    if best is not None and hasattr(way, "limit"):
+        way.limit = PATIENCE * max(best.each, 1e-3)
+    try:
+        records = way.solve(pilot)
+        start = last = time.perf_counter()
+        for record in records:
+            now = time.perf_counter()
+            times.append(now - last)
+            if record.status is not Status.SOLVED:
+                note = "missed the tolerance, or took too long"
+                break
+            if best is not None and len(times) > 1 and times[-1] > 2 * best.each:
+                note = "far behind"
+                break
+            if len(times) >= 4 and (now - start > 0.1 or len(times) >= 12):
+                break
+            last = time.perf_counter()
+    except (InputError, SolveFailure) as error:
+        note = str(error)
+    finally:
+        way.close()
+    failed = bool(note and note != "far behind") or not times
+    first = times[0] if times else math.inf
+    each = statistics.median(times[1:]) if len(times) > 1 else first
+    size = getattr(way, "schedule", BY_NUMBER).chunk or num_samples
+    starts = math.ceil(num_samples / size)
+    total = math.inf if failed else first * starts + each * (num_samples - starts)
+    return Trial(name, first, each, len(times), total, note)
+
+
+def _why(trials: Sequence[Trial]) -> str:
+    best = trials[0]
+    text = f"{1e3 * best.each:.3g} ms a sample"
+    others = [trial for trial in trials[1:] if trial.total < math.inf]
+    if others:
+        text += f", next {others[0].name} with {1e3 * others[0].each:.3g} ms"
+    return text
+
+
+def kept_choice(
+    out: Path, fingerprint: str, make: Callable[[], Choice], *, overwrite: bool = False
+) -> Choice:
+    """The choice of an interrupted run that is gone on with, or a new one, which is kept.
+
+    Parameters
+    ----------
+    out
+        The data-set file to be made.
+    fingerprint
+        Of what shall be solved.
+    make
+        Makes the choice.
+    overwrite
+        Whether a finished file may be replaced.
+
+    Raises
+    ------
+    InputError
+        If there is a finished file that may not be replaced.
+    """
+    folder = out.with_name(out.name + ".parts")
+    kept = folder / CHOICE
+    if kept.exists():
+        try:
+            found = json.loads(kept.read_text())
+            if found["fingerprint"] == fingerprint:
+                return Choice(found["chosen"], f"chosen before the interruption: {found['reason']}")
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # not written by this program, or not whole: choose again
+    if out.exists() and not overwrite:
+        raise InputError(
+            f"'{out}' exists; pass overwrite=True (--overwrite) or choose another name"
+        )
+    choice = make()
+    folder.mkdir(parents=True, exist_ok=True)
+    text = to_json({**choice.describe(), "fingerprint": fingerprint})
+    write_safely(kept, lambda stream: stream.write(text.encode()))
+    return choice

@@ -1,0 +1,395 @@
+"""Ways to solve the samples of a data set, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from meshes.errors import InputError, suggest
+from meshes.structured import StructuredGrid
+from pdesolve.data.any_backend import MeshStrategy
+from pdesolve.data.error_estimate import CoarseGridEstimator, coarse_grid
+from pdesolve.data.evolutions import EvolutionStrategy
+from pdesolve.data.independent import GridStrategy
+from pdesolve.data.samples import SampleTask, Strategy, UnusedOptions
+from pdesolve.data.sequences import (
+    HalfResolutionEstimator,
+    SequenceSettings,
+    SequenceStrategy,
+)
+from pdesolve.data.spectral_batches import SpectralBatchStrategy
+from pdesolve.grid.multigrid import geometric_multigrid
+from pdesolve.problems.base import Problem
+from pdesolve.problems.evolution import EvolutionProblem
+
+DIRECT: dict[str, Any] = {"ksp_type": "preonly", "pc_type": "lu"}
+RIGHT_HAND_SIDES = 32
+"""Right-hand sides that are solved at once where operators repeat."""
+
+
+@dataclass(frozen=True, eq=False)
+class StrategyRequest:
+    """What a strategy is made for.
+
+    Parameters
+    ----------
+    family
+        The family.
+    grid
+        Storage grid.
+    reference
+        Problem of sample 0.
+    backend
+        One of the family's backends.
+    rtol
+        Relative residual to reach; the default of the strategy when left out.
+    solver_parameters
+        The caller's PETSc options.
+    discretization
+        Arguments of :func:`pdesolve.solve` or :func:`pdesolve.evolve`.
+    estimate_error
+        Whether to estimate discretisation errors.
+    unused_options
+        Whether options that PETSc did not read are a warning or an error.
+    order
+        Order of the samples, where the strategy's own is not wanted.
+    seed, split
+        Random stream of the samples.
+    """
+
+    family: Any
+    grid: StructuredGrid
+    reference: Problem
+    backend: str
+    rtol: float | None = None
+    solver_parameters: Mapping[str, Any] | None = None
+    discretization: Mapping[str, Any] | None = None
+    estimate_error: bool = True
+    unused_options: UnusedOptions = "warn"
+    order: str | None = None
+    seed: int = 0
+    split: str = "train"
+
+    @property
+    def tolerance(self) -> float:
+        """The relative residual of linear solves."""
+        return 1e-8 if self.rtol is None else self.rtol
+
+    @property
+    def in_time(self) -> bool:
+        """Whether samples are trajectories."""
+        return isinstance(self.reference, EvolutionProblem)
+
+    @property
+    def uses_stencils(self) -> bool:
+        """Whether samples are linear systems with one unknown a cell."""
+        return self.backend == "grid" and self.reference.has_stencil and not self.in_time
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether the systems are symmetric, as far as the first one tells."""
+        if self.uses_stencils:
+            return bool(self.reference.discretize(self.grid).symmetric)
+        return False
+
+
+def _never(request: StrategyRequest) -> str:
+    del request
+    return ""
+
+
+@dataclass(frozen=True)
+class NamedStrategy:
+    """A strategy that can be asked for by name.
+
+    Parameters
+    ----------
+    make
+        Makes it from a request.
+    summary
+        What it does, in a few words.
+    refusal
+        Gives, from a request, why it cannot be used, or nothing.
+    """
+
+    make: Callable[[StrategyRequest], Strategy]
+    summary: str
+    refusal: Callable[[StrategyRequest], str] = _never
+
+
+def make_strategy(name: str, request: StrategyRequest) -> Strategy:
+    """A strategy by name.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, or a strategy that cannot solve the request.
+    """
+    if name not in STRATEGIES:
+        raise InputError(f"there is no strategy '{name}'. {suggest(name, (*STRATEGIES, 'auto'))}")
+    found = STRATEGIES[name]
+    reason = found.refusal(request)
+    if reason:
+        possible = ", ".join(applicable(request))
+        raise InputError(f"strategy '{name}' {reason}; possible here: {possible}")
+    return found.make(request)
+
+
+def applicable(request: StrategyRequest) -> tuple[str, ...]:
+    """Names of the strategies that can solve a request."""
+    return tuple(name for name, found in STRATEGIES.items() if not found.refusal(request))
+
+
+# --- one by one -------------------------------------------------------------------------
+
+
+def _independent(request: StrategyRequest) -> Strategy:
+    if request.order not in (None, "index"):
+        raise InputError(
+            f"order='{request.order}' is of no use to the strategy 'independent', which hands "
+            "nothing on; leave it out or take 'skr' or 'lag'"
+        )
+    if request.in_time:
+        return _in_time(request)
+    if request.uses_stencils:
+        _refuse_discretization(request)
+        return GridStrategy(
+            request.grid,
+            request.reference,
+            request.tolerance,
+            request.solver_parameters,
+            estimate_error=request.estimate_error,
+            unused_options=request.unused_options,
+        )
+    if _source_refusal(request):
+        return _one_by_one(request)
+    return _sequence(request, SequenceSettings("independent", chunk=None))
+
+
+def _in_time(request: StrategyRequest) -> Strategy:
+    reference: Any = request.reference
+    if request.backend != "spectral":
+        return EvolutionStrategy(
+            request.grid,
+            reference,
+            request.backend,
+            request.rtol,
+            request.solver_parameters,
+            stepping=request.discretization,
+            estimate_error=request.estimate_error,
+            unused_options=request.unused_options,
+            own_mesh=request.family.has_own_mesh,
+        )
+    if request.solver_parameters or request.rtol is not None:
+        raise InputError(
+            "the backend 'spectral' takes fixed steps and no PETSc options; leave "
+            f"{'solver_parameters' if request.solver_parameters else 'rtol'} out, and give "
+            "discretization={'dt': ...} for smaller steps"
+        )
+    return SpectralBatchStrategy(
+        request.grid,
+        reference,
+        stepping=request.discretization,
+        estimate_error=request.estimate_error,
+    )
+
+
+def _one_by_one(request: StrategyRequest) -> Strategy:
+    return MeshStrategy(
+        request.grid,
+        request.tolerance,
+        request.solver_parameters,
+        backend=request.backend,  # type: ignore[arg-type]
+        discretization=request.discretization,
+        estimate_error=request.estimate_error,
+        unused_options=request.unused_options,
+        outputs=request.family.outputs,
+        own_mesh=request.family.has_own_mesh,
+    )
+
+
+def _refuse_discretization(request: StrategyRequest) -> None:
+    if request.discretization:
+        raise InputError(
+            f"discretization={dict(request.discretization)!r} is for the backend 'fem'; 'grid' "
+            "uses cell-centred finite volumes"
+        )
+
+
+# --- sequences of linear systems --------------------------------------------------------
+
+
+def _source_refusal(request: StrategyRequest) -> str:
+    """Why the samples are no sequence of linear systems of one size, or nothing."""
+    if request.in_time:
+        return "is for steady problems"
+    if request.backend == "spectral":
+        return "is for the backends 'grid' and 'fem'"
+    if request.backend == "grid":
+        linear = request.reference.has_stencil or request.reference.has_block_system
+        return "" if linear else "is for linear problems"
+    return "is not there for this finite-element form"
+
+
+def _source(request: StrategyRequest, grid: StructuredGrid) -> Any:
+    from pdesolve.sequences._petsc_sources import BlockSource, StencilSource
+
+    _refuse_discretization(request)
+    if request.reference.has_stencil:
+        return StencilSource(grid, request.reference)
+    return BlockSource(grid, request.reference, request.family.outputs)
+
+
+def _sequence(request: StrategyRequest, settings: SequenceSettings) -> Strategy:
+    if request.order is not None:
+        settings = replace(settings, order=request.order)
+    settings = settings.with_parameters(request.solver_parameters)
+    return SequenceStrategy(
+        _source(request, request.grid),
+        request.grid,
+        request.tolerance,
+        settings,
+        backend=request.backend,
+        estimator=_estimator(request),
+        unused_options=request.unused_options,
+    )
+
+
+def _estimator(request: StrategyRequest) -> Any:
+    if not request.estimate_error or request.family.has_own_mesh:
+        return None
+    if request.uses_stencils:
+        from pdesolve._petsc_comm import own_communicator
+
+        return CoarseGridEstimator(request.grid, own_communicator())
+    coarse = coarse_grid(request.grid)
+    if coarse is None:
+        return None
+    parameters = {**(request.solver_parameters or {}), "ksp_rtol": request.tolerance}
+    return HalfResolutionEstimator(_source(request, coarse), coarse, request.grid, parameters)
+
+
+def _symmetric_refusal(request: StrategyRequest) -> str:
+    if not request.uses_stencils:
+        return "is for problems with one unknown a cell on grids"
+    return "" if request.symmetric else "needs symmetric systems"
+
+
+def _stencil_refusal(request: StrategyRequest) -> str:
+    return "" if request.uses_stencils else "is for problems with one unknown a cell on grids"
+
+
+def _multigrid_refusal(request: StrategyRequest) -> str:
+    reason = _symmetric_refusal(request)
+    if not reason and not geometric_multigrid(request.grid):
+        reason = "needs a grid that halves several times along each axis"
+    return reason
+
+
+def _skr(request: StrategyRequest) -> Strategy:
+    from pdesolve.ksp import recycling_parameters
+
+    options = {**recycling_parameters(), "ksp_pc_side": "right", "pc_type": "ilu"}
+    return _sequence(
+        request, SequenceSettings("skr", "nearest-neighbor", solver_parameters=options)
+    )
+
+
+def _recycled_cg(request: StrategyRequest) -> Strategy:
+    options = {
+        "ksp_type": "python",
+        "ksp_python_type": "pdesolve.ksp.DeflatedCG",
+        "pc_type": "icc",
+    }
+    settings = SequenceSettings("recycled-cg", "nearest-neighbor", solver_parameters=options)
+    return _sequence(request, settings)
+
+
+def _lag(request: StrategyRequest) -> Strategy:
+    from pdesolve.sequences.lagging import LagSettings
+
+    method = "cg" if request.symmetric else "gmres"
+    options: dict[str, Any] = {"ksp_type": method, "pc_type": "lu", "ksp_pc_side": "right"}
+    if request.symmetric:
+        options = {"ksp_type": "cg", "pc_type": "cholesky"}
+    settings = SequenceSettings("lag", "two-opt", solver_parameters=options, lag=LagSettings())
+    return _sequence(request, settings)
+
+
+def _direct(request: StrategyRequest) -> Strategy:
+    return _sequence(
+        request, SequenceSettings("direct", chunk=None, solver_parameters=_factors(request))
+    )
+
+
+def _factors(request: StrategyRequest) -> dict[str, Any]:
+    return {**DIRECT, "pc_type": "cholesky" if request.symmetric else "lu"}
+
+
+def _multi_rhs(request: StrategyRequest) -> Strategy:
+    settings = SequenceSettings(
+        "multi-rhs", solver_parameters=_factors(request), block=RIGHT_HAND_SIDES
+    )
+    return _sequence(request, settings)
+
+
+def _fast_transform(request: StrategyRequest) -> Strategy:
+    options = {
+        "ksp_type": "cg" if request.symmetric else "gmres",
+        "pc_type": "python",
+        "pc_python_type": "pdesolve.pc.FastPoisson",
+    }
+    settings = SequenceSettings("fast-transform", chunk=None, solver_parameters=options)
+    return _sequence(request, settings)
+
+
+def _multigrid(request: StrategyRequest) -> Strategy:
+    options = geometric_multigrid(request.grid)
+    settings = SequenceSettings("multigrid", chunk=None, solver_parameters=options)
+    return _sequence(request, settings)
+
+
+STRATEGIES: dict[str, NamedStrategy] = {
+    "independent": NamedStrategy(
+        _independent, "one by one with the family's solver; pattern and objects kept"
+    ),
+    "direct": NamedStrategy(
+        _direct, "a sparse factorisation each; symbolic part kept", _source_refusal
+    ),
+    "multigrid": NamedStrategy(
+        _multigrid, "CG with geometric multigrid on halved grids", _multigrid_refusal
+    ),
+    "fast-transform": NamedStrategy(
+        _fast_transform, "scaled sine and cosine transforms as preconditioner", _stencil_refusal
+    ),
+    "skr": NamedStrategy(
+        _skr, "sorted samples; GCRO-DR hands a subspace from each to the next", _source_refusal
+    ),
+    "recycled-cg": NamedStrategy(
+        _recycled_cg, "the same with deflated conjugate gradients", _symmetric_refusal
+    ),
+    "lag": NamedStrategy(
+        _lag, "sorted samples; a factorisation kept while the operator stays close", _source_refusal
+    ),
+    "multi-rhs": NamedStrategy(
+        _multi_rhs, "samples with one operator solved at once", _source_refusal
+    ),
+}
+"""By name. ``auto`` is not among them: it chooses one of them."""
+
+
+def repeats_operator(request: StrategyRequest, tasks: Sequence[SampleTask]) -> bool:
+    """Whether these samples have one operator, by its fingerprint."""
+    if len(tasks) < 2 or _source_refusal(request):
+        return False
+    source = _source(request, request.grid)
+    try:
+        return len({source.fingerprint(task.problem) for task in tasks}) == 1
+    finally:
+        source.close()
+
+
+def strategy_names() -> Sequence[str]:
+    """All names that ``generate`` takes."""
+    return (*STRATEGIES, "auto")
