@@ -123,6 +123,11 @@ class Surrogate:
         """Names of the output channels."""
         return tuple(self.metadata["outputs"])
 
+    @property
+    def distribution(self) -> str:
+        """How the training data were made, where it is not by the family; else nothing."""
+        return str(self.metadata["data"].get("distribution", ""))
+
     def check(self, problem: Problem, mesh: StructuredGrid, *, strict: bool = False) -> Field:
         """Check that a problem on a grid is of the kind trained on.
 
@@ -152,7 +157,8 @@ class Surrogate:
         Warns
         -----
         SurrogateWarning
-            If a value is outside the range seen in training.
+            If a value is outside the range seen in training, or the training data did not
+            follow the family's distribution.
         """
         if problem.name != self.family:
             raise CheckpointError(
@@ -167,6 +173,15 @@ class Surrogate:
                     f"surrogate was trained with {tuple(self.metadata[corner])}"
                 )
         fields = problem.input_fields(mesh)
+        made = self.distribution
+        if made and fields.names != self.inputs:
+            raise CheckpointError(
+                f"the surrogate's training data were {made}. It takes the channels {self.inputs}, "
+                f"the family's problem has {fields.names}; train one on data of the family "
+                "(strategy='independent')"
+            )
+        if made:
+            self._extrapolate(f"the training data were {made}", strict)
         if fields.names != self.inputs:
             raise CheckpointError(
                 f"the surrogate takes the channels {self.inputs} in this order, the problem has "
@@ -310,13 +325,19 @@ class Surrogate:
             slack = 1e-6 * max(abs(low), abs(high), high - low)
             if smallest >= low - slack and largest <= high + slack:
                 continue
-            message = (
+            self._extrapolate(
                 f"'{name}' ranges from {smallest:.4g} to {largest:.4g}, the training data from "
-                f"{low:.4g} to {high:.4g}: the prediction is an extrapolation"
+                f"{low:.4g} to {high:.4g}",
+                strict,
+                stacklevel=5,
             )
-            if strict:
-                raise InputError(f"{message}, which strict=True refuses")
-            warnings.warn(message, SurrogateWarning, stacklevel=4)
+
+    def _extrapolate(self, reason: str, strict: bool, stacklevel: int = 4) -> None:
+        """Warn of an input unlike the training data, or refuse it."""
+        message = f"{reason}: the prediction is an extrapolation"
+        if strict:
+            raise InputError(f"{message}, which strict=True refuses")
+        warnings.warn(message, SurrogateWarning, stacklevel=stacklevel)
 
 
 def _checked_device(device: str | torch.device) -> torch.device:

@@ -19,6 +19,7 @@ from neural.evaluation.problems import problems_of, zero_sides_of
 from neural.evaluation.report import DatasetErrors, EvaluationReport
 from neural.models.spectral_convolution import positive_integer
 from neural.surrogate import Surrogate
+from neural.training.compatibility import distribution_of
 from neural.training.data import open_samples
 from neural.training.samples import plain
 from operators.failures import SurrogateWarning
@@ -66,7 +67,8 @@ def evaluate(
     Warns
     -----
     SurrogateWarning
-        If a file was used for training, or its family had other options there.
+        If a file was used for training, its family had other options there, or it follows
+        another distribution.
 
     Examples
     --------
@@ -118,6 +120,15 @@ def _check(surrogate: Surrogate, source: Any) -> None:
     if differing:
         warnings.warn(
             f"'{info.path}': {differing}: the predictions are extrapolations",
+            SurrogateWarning,
+            stacklevel=3,
+        )
+    distributions = (distribution_of(info), surrogate.distribution)
+    if distributions[0] != distributions[1]:
+        said, trained_on = (text or "drawn from the family" for text in distributions)
+        warnings.warn(
+            f"'{info.path}' and the training data follow different distributions: {said}; and "
+            f"{trained_on}",
             SurrogateWarning,
             stacklevel=3,
         )

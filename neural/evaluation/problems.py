@@ -42,6 +42,9 @@ def problems_of(
     """  # fmt: skip
     if info.family not in FAMILIES or info.seed is None:
         return [], f"the problems of family '{info.family}' cannot be drawn again"
+    distribution = info.settings.get("strategy", {}).get("distribution")
+    if distribution:
+        return [], f"the samples are no problems of the family: {distribution}"
     family = get_family(info.family, **info.settings.get("family", {}).get("given_options", {}))
     problems = []
     for row, number in enumerate(indices):

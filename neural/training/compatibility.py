@@ -76,6 +76,29 @@ def check_same_grid(split: str, sources: Sequence[Any]) -> None:
     )
 
 
+def distribution_of(info: Any) -> str:
+    """How samples were made, where they do not follow their family's distribution; or nothing."""
+    return str(info.settings.get("strategy", {}).get("distribution", ""))
+
+
+def check_same_distribution(split: str, sources: Sequence[Any]) -> None:
+    """The files of one split: all from the family's distribution, or all from one other.
+
+    Raises
+    ------
+    InputError
+        If two files differ.
+    """
+    for source in sources[1:]:
+        one, two = distribution_of(sources[0].info), distribution_of(source.info)
+        if one != two:
+            raise InputError(
+                f"'{sources[0].path}' and '{source.path}' of the {split} split follow different "
+                f"distributions: {one or 'that of the family'}; and {two or 'that of the family'}. "
+                "Give files of one distribution"
+            )
+
+
 def check_disjoint(sources: Mapping[str, Sequence[Any]]) -> None:
     """No sample twice, within a split or in two of them.
 

@@ -13,7 +13,12 @@ from torch.utils.data import DataLoader
 
 from meshes.errors import InputError, suggest
 from neural.models.spectral_convolution import positive_integer
-from neural.training.compatibility import check_disjoint, check_same_family, check_same_grid
+from neural.training.compatibility import (
+    check_disjoint,
+    check_same_distribution,
+    check_same_family,
+    check_same_grid,
+)
 from neural.training.samples import EpochSampler, SampleDataset, SampleSource
 from neural.training.symmetries import BoxSymmetries
 from neural.training.tensor_files import SUFFIXES, TensorFileReader
@@ -147,6 +152,7 @@ class PDEDataModule(lightning.LightningDataModule):
         check_same_family(every)
         for name in SPLITS:
             check_same_grid(name, sources[name])
+            check_same_distribution(name, sources[name])
         check_disjoint(sources)
         chosen = {name: [source.valid_indices for source in sources[name]] for name in SPLITS}
         if self.fractions:

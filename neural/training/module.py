@@ -15,6 +15,7 @@ from meshes.errors import InputError, suggest
 from neural.failures import TrainingFailure
 from neural.models.registry import build_model, describe_model
 from neural.training.checkpoints import FORMAT_VERSION, KEY, check_weights, metadata_of
+from neural.training.compatibility import distribution_of
 from neural.training.data import PDEDataModule
 from neural.training.losses import FieldLoss, RelativeL2, relative_l2
 from neural.training.normalizers import GaussianNormalizer, Statistics
@@ -311,6 +312,7 @@ class SurrogateModule(lightning.LightningModule):
                 "times": info.times,
                 "output_time": data.output_time,
                 "family": info.settings.get("family", {}),
+                "distribution": distribution_of(info),
             },
         }
         self._described = plain(described)
