@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pdesolve.pc._petsc_fast_poisson import FastPoisson as FastPoisson
+    from pdesolve.pc._petsc_rescaled import Rescaled as Rescaled
     from pdesolve.pc.constant_operator import ConstantOperator as ConstantOperator
     from pdesolve.pc.constant_operator import StencilValues as StencilValues
     from pdesolve.pc.constant_operator import nearest_constant_operator as nearest_constant_operator
@@ -22,6 +23,7 @@ _HOME = {
     "ConstantOperator": "constant_operator",
     "FastPoisson": "_petsc_fast_poisson",
     "FastSolver": "fast_poisson",
+    "Rescaled": "_petsc_rescaled",
     "StencilValues": "constant_operator",
     "nearest_constant_operator": "constant_operator",
 }

@@ -178,6 +178,26 @@ def _scaled(
     return result
 
 
+def smoothed(positive: FloatArray, periodic: tuple[bool, ...]) -> FloatArray:
+    """exp((1 − ℓ²Δ)⁻¹ log q) with zero slope at the sides and ℓ = L / 16π, for cubic cells.
+
+    Parameters
+    ----------
+    positive
+        q > 0 on a grid.
+    periodic
+        Whether each axis wraps.
+
+    Examples
+    --------
+    >>> smoothed(np.full((4, 4), 3.0), (False, True)).round(12).max()
+    np.float64(3.0)
+    """
+    ones = (1.0,) * positive.ndim
+    result: FloatArray = np.exp(_smoothing(positive.shape, ones, periodic).solve(np.log(positive)))
+    return result
+
+
 def _smoothing(
     shape: tuple[int, ...], weights: tuple[float, ...], periodic: tuple[bool, ...]
 ) -> FastSolver:
