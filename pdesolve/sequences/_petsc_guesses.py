@@ -89,8 +89,7 @@ class PetscNeighborGuess:
             neighbors,
             norm="energy" if symmetric else "residual",
             capacity=capacity,
-            gather=_gather_on(right.comm),
-            rank=right.comm.getRank(),
+            total=_sum_over(right.comm),
         )
         self.last: ProjectedGuess | None = None
 
@@ -131,15 +130,15 @@ class PetscNeighborGuess:
         self.last = None
 
 
-def _gather_on(comm: Any) -> Any:
+def _sum_over(comm: Any) -> Any:
     if comm.getSize() == 1:
-        return lambda values: np.asarray(values)[None]
+        return None
     world = comm.tompi4py()
 
-    def gather(values: FloatArray) -> FloatArray:
+    def total(values: FloatArray) -> FloatArray:
         own = np.ascontiguousarray(values, dtype=np.float64)
-        found = np.empty((world.size, *own.shape))
-        world.Allgather(own, found)
+        found = np.empty_like(own)
+        world.Allreduce(own, found)
         return found
 
-    return gather
+    return total

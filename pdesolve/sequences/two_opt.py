@@ -1,4 +1,4 @@
-"""Shorter paths through samples by exchanging edges."""
+"""Shorter paths through samples by exchanging edges and moving samples."""
 
 from __future__ import annotations
 
@@ -63,19 +63,51 @@ class _Path:
         for side in (1, 0):  # the edges behind both samples, or before both
             # edge k joins positions k - 1 and k
             cut, cuts = here + side, there + side
-            own = here + (1 if side else -1)
             gains = self.edges[cut] + self.edges[cuts] - distances
+            own = here + 2 * side - 1
             if 0 <= own < self.size:
-                others = there + (1 if side else -1)
-                inside = (others >= 0) & (others < self.size)
-                far = self.points[self.order[np.where(inside, others, 0)]]
-                far = far - self.points[self.order[own]]
-                gains = gains - np.where(inside, np.sqrt(np.einsum("ij,ij->i", far, far)), 0.0)
+                gains = gains - self._distances(int(self.order[own]), there + 2 * side - 1)
             chosen = int(gains.argmax())
             if gains[chosen] > best[0]:
                 low, high = sorted((cut, int(cuts[chosen])))
                 best = (float(gains[chosen]), low, high - 1)
         return best
+
+    def best_move(self, sample: int, near: IntArray, distances: FloatArray) -> tuple[float, int]:
+        """The largest gain of putting a sample beside a neighbour, and its new position."""
+        here, there = int(self.position[sample]), self.position[near]
+        saved = self.edges[here] + self.edges[here + 1]
+        if 0 < here < self.size - 1:
+            step = self.points[self.order[here + 1]] - self.points[self.order[here - 1]]
+            saved -= np.sqrt(step @ step)
+        best = (0.0, 0)
+        for side in (1, 0):  # between the neighbour and the next, or the one before
+            others = there + 2 * side - 1
+            gains = saved + self.edges[there + side] - distances - self._distances(sample, others)
+            gains[others == here] = 0.0
+            chosen = int(gains.argmax())
+            if gains[chosen] > best[0]:
+                at = int(there[chosen])
+                best = (float(gains[chosen]), at + side - (1 if at > here else 0))
+        return best
+
+    def _distances(self, sample: int, positions: IntArray) -> FloatArray:
+        """From a sample to those at some positions; zero beyond the ends of the path."""
+        inside = (positions >= 0) & (positions < self.size)
+        steps = self.points[self.order[np.where(inside, positions, 0)]] - self.points[sample]
+        return np.where(inside, np.sqrt(np.einsum("ij,ij->i", steps, steps)), 0.0)
+
+    def move(self, sample: int, to: int) -> IntArray:
+        """Put a sample at another position; gives the samples at the new edges."""
+        here = int(self.position[sample])
+        around = self.order[max(here - 1, 0) : here + 2].copy()
+        if to > here:
+            ends = self.turn(here, to)
+            self.turn(here, to - 1)
+        else:
+            ends = self.turn(to, here)
+            self.turn(to + 1, here)
+        return np.concatenate([around, ends, self.order[max(to - 1, 0) : to + 2]])
 
     def turn(self, first: int, last: int) -> IntArray:
         """Turn a part round; gives the samples at the two new edges."""
@@ -98,11 +130,12 @@ def two_opt_order(
     num_neighbors: int = 10,
     group_size: int = 10_000,
 ) -> IntArray:
-    """Shorten the path of an order by exchanging pairs of edges, until none helps.
+    """Shorten the path of an order by exchanging edges and moving samples, until none helps.
 
     Replacing the edges (a, a') and (c, c') by (a, c) and (a', c') turns the part between
-    round; it is tried for the nearest neighbours c of each a. At the open ends of the path
-    one edge is exchanged.
+    round (2-opt). The other change puts a between c and the sample next to it (Or-opt). Both
+    are tried for the nearest neighbours c of each a. At the open ends of the path one edge is
+    exchanged.
 
     Parameters
     ----------
@@ -129,7 +162,7 @@ def two_opt_order(
     ----------
     Croes (1958), A Method for Solving Traveling-Salesman Problems, doi:10.1287/opre.6.6.791;
     Bentley (1992), Fast Algorithms for Geometric Traveling Salesman Problems,
-    doi:10.1287/ijoc.4.4.387 (neighbour lists and don't-look bits).
+    doi:10.1287/ijoc.4.4.387 (moves of samples, neighbour lists, don't-look bits).
 
     Examples
     --------
@@ -144,9 +177,9 @@ def two_opt_order(
         )
     given = nearest_neighbor_order(points) if order is None else checked_order(order, len(points))
     length = path_length(points, given)
-    if len(points) < 3 or length == 0.0:
-        return given
     near, distances = _neighbors(points, given, num_neighbors, group_size)
+    if len(points) < 3 or length == 0.0 or not near.shape[1]:
+        return given
     path = _Path(points, given)
     least = _LEAST_GAIN * length / len(points)
     waiting, is_waiting = deque(given.tolist()), np.ones(len(points), dtype=bool)
@@ -154,9 +187,10 @@ def two_opt_order(
         sample = waiting.popleft()
         is_waiting[sample] = False
         gain, first, last = path.best_exchange(sample, near[sample], distances[sample])
-        if gain <= least:
+        other_gain, to = path.best_move(sample, near[sample], distances[sample])
+        if max(gain, other_gain) <= least:
             continue
-        ends = path.turn(first, last)
+        ends = path.turn(first, last) if gain >= other_gain else path.move(sample, to)
         for other in (sample, *ends.tolist()):
             if not is_waiting[other]:
                 is_waiting[other] = True
@@ -168,13 +202,14 @@ def _neighbors(
     points: FloatArray, order: IntArray, count: int, group_size: int
 ) -> tuple[IntArray, FloatArray]:
     """Nearest samples within groups of the order, and their distances, ``(N, count)``."""
-    groups = np.array_split(order, -(-len(order) // group_size))
-    count = min(count, min(len(group) for group in groups) - 1)
+    groups = np.array_split(order, max(-(-len(order) // group_size), 1))
+    count = max(min(count, min(len(group) for group in groups) - 1), 0)
     near = np.empty((len(points), count), dtype=np.int64)
     distances = np.empty((len(points), count))
     for group in groups:
         members = np.sort(group)
-        near[members] = nearest_lists(points, members, count)
+        if count:
+            near[members] = nearest_lists(points, members, count)
     for column in range(count):
         steps = points[near[:, column]] - points
         distances[:, column] = np.sqrt(np.einsum("ij,ij->i", steps, steps))
