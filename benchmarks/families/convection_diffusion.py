@@ -21,13 +21,22 @@ LAYER_CELLS = 50
 
 
 def concentration(x: Any) -> Any:
-    """The product cos(2 x) exp(y/2); in one dimension cos(2 x)."""
-    return np.cos(2 * x[0]) * (np.exp(x[1] / 2) if len(x) > 1 else 1.0)
+    """The product cos(2 x) exp(y/2) cos(z) over as many axes as there are."""
+    return np.cos(2 * x[0]) * _rest(x)
+
+
+def _rest(x: Any) -> Any:
+    rest = np.exp(x[1] / 2) if len(x) > 1 else 1.0
+    return rest * np.cos(x[2]) if len(x) > 2 else rest
 
 
 def _slopes(x: Any) -> list[Any]:
-    rest = np.exp(x[1] / 2) if len(x) > 1 else 1.0
-    return [-2 * np.sin(2 * x[0]) * rest, *([0.5 * concentration(x)] if len(x) > 1 else [])]
+    found = [-2 * np.sin(2 * x[0]) * _rest(x)]
+    if len(x) > 1:
+        found.append(0.5 * concentration(x))
+    if len(x) > 2:
+        found.append(-np.cos(2 * x[0]) * np.exp(x[1] / 2) * np.sin(x[2]))
+    return found
 
 
 def _diffusivity(x: Any) -> Any:
@@ -37,12 +46,13 @@ def _diffusivity(x: Any) -> Any:
 VELOCITY: tuple[Callable[[Any], Any], ...] = (
     lambda x: 1 + (x[1] if len(x) > 1 else x[0]),
     lambda x: np.sin(x[0]) - 0.7,
+    lambda x: 0.5 - x[1] * x[2],
 )
 
 
 def _source(x: Any) -> Any:
     slopes = _slopes(x)
-    laplacian = (-4.0 + 0.25 * (len(x) > 1)) * concentration(x)
+    laplacian = (-4.0 + 0.25 * (len(x) > 1) - (len(x) > 2)) * concentration(x)
     convection = sum(b(x) * slope for b, slope in zip(VELOCITY, slopes, strict=False))
     return -_diffusivity(x) * laplacian - 0.05 * slopes[0] + convection
 
@@ -63,13 +73,33 @@ def manufactured(dimension: int, scheme: Any, *, mixed: bool) -> ConvectionDiffu
             "x_lower": Robin(transfer, lambda x: lower(x) + transfer(x) * concentration(x)),
             "x_upper": Neumann(upper),
         }
-    if mixed and dimension == 2:
+    if mixed and dimension > 1:
         top = out(1, 1.0)
         sides["y_lower"] = Dirichlet(concentration)
         sides["y_upper"] = Robin(2.0, lambda x: top(x) + 2 * concentration(x))
+    if mixed and dimension > 2:
+        front = out(2, -1.0)
+        sides["z_lower"] = Neumann(front)
+        sides["z_upper"] = Dirichlet(concentration)
     return ConvectionDiffusionProblem(
         _diffusivity, VELOCITY[:dimension], _source, sides, dimension, scheme=scheme
     )
+
+
+def manufactured_with_numbers() -> ConvectionDiffusionProblem:
+    """The same solution in three dimensions for numbers ε and b, u given on all sides.
+
+    The forms of elements on tetrahedra are then integrated with few points.
+    """
+    velocity = (1.0, -0.5, 0.7)
+
+    def source(x: Any) -> Any:
+        return 0.1 * 4.75 * concentration(x) + sum(
+            b * slope for b, slope in zip(velocity, _slopes(x), strict=True)
+        )
+
+    sides = {"all": Dirichlet(concentration)}
+    return ConvectionDiffusionProblem(0.1, velocity, source, sides, 3)
 
 
 def error(problem: ConvectionDiffusionProblem, size: float, **options: Any) -> float:
@@ -87,14 +117,19 @@ def _order(dimension: int, scheme: str, theory: float, cap: float, **options: An
     problem = manufactured(dimension, scheme, mixed=options.pop("mixed", True))
     degree = options.get("degree", 1)
     fem = options["backend"] == "fem"
+    small = (8, 16, 32) if fem else (32, 64, 128)
+    if dimension == 3:
+        small = (4, 8, 16) if fem else (8, 16, 24)
+        problem = manufactured_with_numbers() if fem else problem
+    sizes = tuple(2 * size for size in small) if fem else (*small, 2 * small[-1])
     label = f"fem, SUPG, CG{degree}" if fem else f"grid, {scheme}"
     return OrderStudy(
         f"convection_diffusion{dimension}d",
         label,
         "u, relative L2",
         lambda size: error(problem, size, **options),
-        (16, 32, 64) if fem else (32, 64, 128, 256),
-        (8, 16, 32) if fem else (32, 64, 128),
+        sizes,
+        small,
         theory,
         cap,
     )
@@ -183,6 +218,10 @@ def orders() -> list[OrderStudy]:
         _order(1, "exponential", 2.0, 3e-3, backend="fem"),
         _order(2, "exponential", 2.0, 3e-3, backend="fem"),
         _order(2, "exponential", 3.0, 1e-4, backend="fem", degree=2),
+        _order(3, "central", 2.0, 2e-3, backend="grid"),
+        _order(3, "upwind", 1.0, 6e-2, backend="grid"),
+        _order(3, "exponential", 2.0, 6e-3, backend="grid"),
+        _order(3, "exponential", 2.0, 3e-3, backend="fem"),
     ]
     found += [_layer_order("central", 5e-3), _layer_order("exponential", 1e-3)]
     return found

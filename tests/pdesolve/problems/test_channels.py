@@ -21,6 +21,11 @@ from pdesolve.problems.wave import WaveProblem
             {"least_diffusivity": 0.1, "largest_diffusivity": 0.1},
             {"diffusivity"},
         ),
+        (
+            "convection_diffusion3d",
+            {"least_diffusivity": 0.1, "largest_diffusivity": 0.1},
+            {"diffusivity"},
+        ),
         ("cylinder_flow", {"reynolds_range": (100.0, 100.0)}, {"reynolds_number"}),
         ("gray_scott2d", {"feed_rate_range": (0.03, 0.03)}, {"feed_rate"}),
         ("heat1d", {"conductivity_range": (0.01, 0.01)}, {"conductivity"}),

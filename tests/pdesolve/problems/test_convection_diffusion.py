@@ -12,7 +12,11 @@ from benchmarks.families.convection_diffusion import layer, orders
 from meshes import InputError
 from pdesolve import Dirichlet, Neumann, Periodic, get_family, sample_generator, solve
 from pdesolve.problems.boundary import Robin
-from pdesolve.problems.convection_diffusion import ConvectionDiffusionProblem, boundary_layer
+from pdesolve.problems.convection_diffusion import (
+    ConvectionDiffusionFamily,
+    ConvectionDiffusionProblem,
+    boundary_layer,
+)
 
 HAS_FIREDRAKE = importlib.util.find_spec("firedrake") is not None
 needs_firedrake = [
@@ -210,6 +214,21 @@ def test_families_that_are_refused(options, text):
     assert text in str(caught.value)
 
 
+def test_directions_on_the_sphere():
+    """Every draw has the length `speed`; means of b and of its squares are those of a sphere."""
+    family = get_family("convection_diffusion3d", speed=2.0, num_modes=2)
+    draws = [family.sample(sample_generator(0, "train", index)) for index in range(2000)]
+    velocities = np.array([family.problem(draw).velocity for draw in draws])
+    np.testing.assert_allclose(np.linalg.norm(velocities, axis=1), 2.0, rtol=1e-12)
+    np.testing.assert_allclose(velocities.mean(axis=0), 0.0, atol=0.1)
+    moments = velocities.T @ velocities / len(velocities)
+    np.testing.assert_allclose(moments, 4.0 / 3.0 * np.eye(3), atol=0.1)
+    down = family.problem({**draws[0], "velocity_z": -2.0}).velocity
+    assert down == pytest.approx((0.0, 0.0, -2.0))
+    with pytest.raises(InputError, match="dimension=4 must be 1, 2 or 3"):
+        ConvectionDiffusionFamily(4)
+
+
 @pytest.mark.petsc
 def test_backends_agree_on_a_draw():
     if not HAS_FIREDRAKE:
@@ -228,5 +247,10 @@ def test_family_and_exact_solution():
     u = family.exact({"diffusivity": 0.05, "velocity": -1.0, "source": 2.0})
     np.testing.assert_allclose(u(np.array([[0.0, 1.0]])), 0, atol=1e-12)
     assert u(np.array([[0.1]]))[0] > 1
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_largest_cell_peclet_number(dimension):
+    family = ConvectionDiffusionFamily(dimension)
     least = family.parameters.parameters[0].lower
-    assert 90 < family.speed / family.default_shape[0] / least < 100
+    assert 97 < family.speed / family.default_shape[0] / least < 98

@@ -14,15 +14,16 @@ from operators.failures import LinearSolveFailure
 from pdesolve import get_family, sample_generator, solve
 from pdesolve.problems.boundary import Absorbing, Dirichlet, Neumann, Periodic, Robin
 from pdesolve.problems.helmholtz import HelmholtzProblem, complex_parts
+from pdesolve.problems.helmholtz_families import RandomHelmholtzFamily
 
-NAMES = ("helmholtz1d", "helmholtz2d", "helmholtz2d_random")
+NAMES = ("helmholtz1d", "helmholtz2d", "helmholtz2d_random", "helmholtz3d_random")
 ON_GRIDS = [study for study in orders() if study.backend == "grid"]
 WITH_ELEMENTS = [study for study in orders() if study.backend != "grid"]
 WAVE = {"x_lower": Dirichlet(1.0), "x_upper": Absorbing()}
 
 
 def named(study) -> str:
-    return f"{study.family}-{study.backend}"
+    return f"{study.family}-{study.backend}-{study.quantity}"
 
 
 def problem_of(name: str, index: int = 0, **options):
@@ -111,7 +112,7 @@ class TestWaves:
 
     def test_backends_agree(self):
         pytest.importorskip("firedrake")
-        for name in NAMES:
+        for name in NAMES[:3]:  # three dimensions: tests/pdesolve/test_backends_agree.py
             problem = problem_of(name)
             size = 256 if problem.dimension == 1 else 64
             one = solve(problem, mesh=size).field
@@ -266,6 +267,24 @@ def test_default_grids_resolve_the_waves(name, recwarn):
     assert not [w for w in recwarn if "wavelength" in str(w.message)]
 
 
+@pytest.mark.parametrize(
+    ("name", "usual"), [("helmholtz2d_random", 25.0), ("helmholtz3d_random", 7.5)]
+)
+def test_range_of_a_random_wavenumber(name, usual):
+    """The median scales k, the standard deviation its logarithm; the draw stays the same."""
+
+    def drawn(**options):
+        problem = problem_of(name, **options)
+        return problem.wavenumber_on(StructuredGrid((12,) * problem.dimension))
+
+    given = drawn()
+    assert abs(np.log(given / usual).mean()) < 0.05
+    np.testing.assert_allclose(drawn(median=2 * usual), 2 * given, rtol=1e-12)
+    spread = get_family(name).describe()["parameters"]["wavenumber"]["distribution"]["g"]
+    twice = drawn(standard_deviation=2 * spread["standard deviation"])
+    np.testing.assert_allclose(twice / usual, (given / usual) ** 2, rtol=1e-12)
+
+
 def test_complex_parts():
     assert complex_parts((1.0, 2.0)) == (1.0, 2.0)
     assert complex_parts(3j) == (0.0, 3.0)
@@ -284,6 +303,11 @@ def test_complex_parts():
         (lambda: get_family("helmholtz2d", sides="absorb"), "Did you mean 'absorbing'?"),
         (lambda: get_family("helmholtz2d", smallest=-1.0), "smallest=-1.0 must be positive"),
         (lambda: get_family("helmholtz2d_random", median=0.0), "median=0.0 must be positive"),
+        (lambda: RandomHelmholtzFamily(1), "dimension=1 must be 2 or 3"),
+        (
+            lambda: get_family("helmholtz3d_random", standard_deviation=-1.0),
+            "standard_deviation=-1.0 must be",
+        ),
     ],
 )  # fmt: skip
 def test_rejections(build, text):
