@@ -49,7 +49,8 @@ def problems(name: str, count: int) -> list[Any]:
 
 def _three_waves(x: FloatArray, xi: FloatArray) -> FloatArray:
     across, along = np.cos(np.pi * x[0]), np.cos(np.pi * x[1])
-    return xi[0] * across + xi[1] * along + xi[2] * across * along
+    waves: FloatArray = xi[0] * across + xi[1] * along + xi[2] * across * along
+    return waves
 
 
 def features(samples: Sequence[Any], size: int) -> FloatArray:
@@ -103,7 +104,9 @@ def mean_iterations_with_neighbors(
         assembled = solver.assemble(problem.discretize(grid))
         right = solver._right
         own = None if points is None else points[place]
-        capacity = count if points is None else len(samples)
+        count, capacity = (
+            (count, count) if points is None else (min(count, len(samples)), len(samples))
+        )
         guesses = guesses or PetscNeighborGuess(right, count, energy, capacity)
         first, guess = None, right.duplicate()
         if guesses.make(assembled.matrix.mat, right, guess, own):
@@ -135,7 +138,7 @@ def sorting_seconds(count: int, size: int = 64) -> dict[str, tuple[float, float]
 def run(size: int = 48, num_samples: int = 100, many: int = 10_000) -> Table:
     """Each order of three families, under GCRO-DR and under CG with guesses."""
     table = Table(
-        "data_orders",
+        "orders",
         f"Order of {num_samples} Darcy systems at {size}² (1e-8): path length and mean iterations",
         (
             "family",

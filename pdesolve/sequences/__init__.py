@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from pdesolve.sequences.cosines import truncated_cosine as truncated_cosine
     from pdesolve.sequences.features import feature_matrix as feature_matrix
     from pdesolve.sequences.features import features_of as features_of
+    from pdesolve.sequences.guess_options import guess_parameters as guess_parameters
     from pdesolve.sequences.guesses import NeighborProjection as NeighborProjection
     from pdesolve.sequences.guesses import ProjectedGuess as ProjectedGuess
-    from pdesolve.sequences.guesses import guess_parameters as guess_parameters
     from pdesolve.sequences.nearest_neighbor import nearest_neighbor_order as nearest_neighbor_order
     from pdesolve.sequences.orders import ORDERS as ORDERS
     from pdesolve.sequences.orders import order_samples as order_samples
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _HOME = {
     "NeighborProjection": "guesses",
     "ProjectedGuess": "guesses",
-    "guess_parameters": "guesses",
+    "guess_parameters": "guess_options",
     "ORDERS": "orders",
     "feature_matrix": "features",
     "features_of": "features",

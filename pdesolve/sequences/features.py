@@ -20,10 +20,9 @@ DEFAULT_MODES = {1: 64, 2: 12, 3: 5}
 def _parts(
     problem: Any, grid: StructuredGrid | None, scalars: Mapping[str, float], modes: int | None
 ) -> tuple[FloatArray, FloatArray]:
-    """Coefficients by channel, shape ``(channel, q)``, and the scalars."""
-    numbers = np.array([float(value) for value in scalars.values()])
+    """Coefficients by channel, shape ``(channel, q)``, and the scalars that are no channel."""
     if grid is None:
-        return np.empty((0, 0)), numbers
+        return np.empty((0, 0)), np.array([float(value) for value in scalars.values()])
     kept = DEFAULT_MODES[grid.dimension] if modes is None else modes
     # two points a mode keep most of what is dropped from folding back onto what is kept
     coarse = grid.with_shape(tuple(min(size, max(2 * kept, 2)) for size in grid.shape))
@@ -31,7 +30,8 @@ def _parts(
         field = problem.input_fields(coarse)
     except InputError:  # data known on the grid alone
         coarse, field = grid, problem.input_fields(grid)
-    return truncated_cosine(field.values, coarse, kept), numbers
+    numbers = [float(value) for name, value in scalars.items() if name not in field.names]
+    return truncated_cosine(field.values, coarse, kept), np.array(numbers)
 
 
 def features_of(
@@ -53,7 +53,7 @@ def features_of(
     grid
         The grid that will be solved on; None to take the scalars only.
     scalars
-        Scalar parameters by name.
+        Scalar parameters by name; those that are channels too are left out.
     modes
         Basis functions along each axis; 64, 12 or 5 in one, two or three dimensions when
         left out.

@@ -11,6 +11,7 @@ from meshes.structured import StructuredGrid
 from pdesolve import get_family, sample_generator
 from pdesolve.data.samples import SampleTask
 from pdesolve.problems.darcy import DarcyProblem
+from pdesolve.problems.registry import FAMILIES
 from pdesolve.sequences import feature_matrix, features_of, standardize, truncated_cosine
 
 GRIDS = [
@@ -75,6 +76,26 @@ def test_every_channel_and_scalar_weighs_the_same():
     assert matrix.shape == (20, 2)
     assert (matrix**2).mean(axis=0) == pytest.approx([1.0, 1.0])
     assert np.abs(matrix.mean(axis=0)).max() < 1e-12
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_has_features(name):
+    family = get_family(name)
+    tasks = []
+    for index in range(3):
+        parameters = family.sample(sample_generator(0, "train", index))
+        scalars = {key: value for key, value in parameters.items() if isinstance(value, float)}
+        tasks.append(SampleTask(index, family.problem(parameters), scalars))
+    matrix = feature_matrix(tasks, tasks[0].problem.grid(family.default_shape))
+    assert np.isfinite(matrix).all()
+    assert min(np.linalg.norm(matrix[i] - matrix[j]) for i, j in ((0, 1), (0, 2), (1, 2))) > 1e-3
+
+
+def test_a_scalar_that_is_a_channel_counts_once():
+    problem = DarcyProblem(2.0)
+    assert problem.input_fields(problem.grid(4)).names == ("coefficient",)
+    found = features_of(problem, problem.grid(16), {"coefficient": 2.0, "other": 3.0}, modes=1)
+    assert found == pytest.approx([2.0, 3.0])
 
 
 def test_samples_without_fields_are_sorted_by_their_scalars():
