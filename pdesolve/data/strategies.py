@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from meshes.errors import InputError, suggest
 from meshes.structured import StructuredGrid
 from pdesolve.data.any_backend import MeshStrategy
+from pdesolve.data.batches import BatchStrategy
 from pdesolve.data.error_estimate import CoarseGridEstimator, coarse_grid
 from pdesolve.data.evolutions import EvolutionStrategy
 from pdesolve.data.independent import GridStrategy
+from pdesolve.data.operator_action import OperatorActionStrategy, operator_action_refusal
 from pdesolve.data.samples import SampleTask, Strategy, UnusedOptions
 from pdesolve.data.sequences import (
     HalfResolutionEstimator,
@@ -86,12 +89,59 @@ class StrategyRequest:
         """Whether samples are linear systems with one unknown a cell."""
         return self.backend == "grid" and self.reference.has_stencil and not self.in_time
 
-    @property
+    @cached_property
     def symmetric(self) -> bool:
         """Whether the systems are symmetric, as far as the first one tells."""
         if self.uses_stencils:
             return bool(self.reference.discretize(self.grid).symmetric)
-        return False
+        if self.refusal_of_sequences:
+            return False
+        source = self.take_source()
+        self._spare.append(source)
+        return bool(source.load(self.reference).symmetric)
+
+    @cached_property
+    def refusal_of_sequences(self) -> str:
+        """Why the samples are no sequence of linear systems of one size, or nothing."""
+        if self.in_time:
+            return "is for steady problems"
+        if self.backend == "spectral":
+            return "is for the backends 'grid' and 'fem'"
+        if self.backend == "grid":
+            linear = self.reference.has_stencil or self.reference.has_block_system
+            return "" if linear else "is for linear problems"
+        source = _form_source(self, self.grid)
+        if source is None:
+            return "is not there for this finite-element form"
+        self._spare.append(source)
+        return ""
+
+    @cached_property
+    def _spare(self) -> list[Any]:
+        """Sources that were made to look at and wait for use."""
+        return []
+
+    def take_source(self, grid: StructuredGrid | None = None) -> Any:
+        """A source of the systems, on the storage grid or another one; the caller closes it."""
+        from pdesolve.sequences._petsc_sources import BlockSource, StencilSource
+
+        if self.backend == "fem":
+            if grid is None and self._spare:
+                return self._spare.pop()
+            return _form_source(self, grid or self.grid)
+        _refuse_discretization(self)
+        grid = grid or self.grid
+        if self.reference.has_stencil:
+            return StencilSource(grid, self.reference)
+        return BlockSource(grid, self.reference, self.family.outputs)
+
+
+def _form_source(request: StrategyRequest, grid: StructuredGrid) -> Any:
+    from pdesolve._petsc_comm import own_communicator
+    from pdesolve.sequences._firedrake_source import form_source_for
+
+    reference, comm = request.reference, own_communicator()
+    return form_source_for(request.family, grid, reference, request.discretization, comm)
 
 
 def _never(request: StrategyRequest) -> str:
@@ -221,24 +271,7 @@ def _refuse_discretization(request: StrategyRequest) -> None:
 
 
 def _source_refusal(request: StrategyRequest) -> str:
-    """Why the samples are no sequence of linear systems of one size, or nothing."""
-    if request.in_time:
-        return "is for steady problems"
-    if request.backend == "spectral":
-        return "is for the backends 'grid' and 'fem'"
-    if request.backend == "grid":
-        linear = request.reference.has_stencil or request.reference.has_block_system
-        return "" if linear else "is for linear problems"
-    return "is not there for this finite-element form"
-
-
-def _source(request: StrategyRequest, grid: StructuredGrid) -> Any:
-    from pdesolve.sequences._petsc_sources import BlockSource, StencilSource
-
-    _refuse_discretization(request)
-    if request.reference.has_stencil:
-        return StencilSource(grid, request.reference)
-    return BlockSource(grid, request.reference, request.family.outputs)
+    return request.refusal_of_sequences
 
 
 def _sequence(request: StrategyRequest, settings: SequenceSettings) -> Strategy:
@@ -246,7 +279,7 @@ def _sequence(request: StrategyRequest, settings: SequenceSettings) -> Strategy:
         settings = replace(settings, order=request.order)
     settings = settings.with_parameters(request.solver_parameters)
     return SequenceStrategy(
-        _source(request, request.grid),
+        request.take_source(),
         request.grid,
         request.tolerance,
         settings,
@@ -267,17 +300,13 @@ def _estimator(request: StrategyRequest) -> Any:
     if coarse is None:
         return None
     parameters = {**(request.solver_parameters or {}), "ksp_rtol": request.tolerance}
-    return HalfResolutionEstimator(_source(request, coarse), coarse, request.grid, parameters)
+    return HalfResolutionEstimator(request.take_source(coarse), coarse, request.grid, parameters)
 
 
 def _symmetric_refusal(request: StrategyRequest) -> str:
     if not request.uses_stencils:
         return "is for problems with one unknown a cell on grids"
     return "" if request.symmetric else "needs symmetric systems"
-
-
-def _stencil_refusal(request: StrategyRequest) -> str:
-    return "" if request.uses_stencils else "is for problems with one unknown a cell on grids"
 
 
 def _multigrid_refusal(request: StrategyRequest) -> str:
@@ -336,7 +365,7 @@ def _multi_rhs(request: StrategyRequest) -> Strategy:
 
 def _fast_transform(request: StrategyRequest) -> Strategy:
     options = {
-        "ksp_type": "cg" if request.symmetric else "gmres",
+        "ksp_type": "cg",
         "pc_type": "python",
         "pc_python_type": "pdesolve.pc.FastPoisson",
     }
@@ -350,6 +379,38 @@ def _multigrid(request: StrategyRequest) -> Strategy:
     return _sequence(request, settings)
 
 
+def _batched(request: StrategyRequest) -> Strategy:
+    _refuse_discretization(request)
+    if request.solver_parameters:
+        raise InputError(
+            f"the strategy 'batched' takes no PETSc options, and there are "
+            f"{dict(request.solver_parameters)!r}; leave them out"
+        )
+    return BatchStrategy(
+        request.grid, request.reference, request.tolerance, estimator=_estimator(request)
+    )
+
+
+def _operator_action(request: StrategyRequest) -> Strategy:
+    _refuse_discretization(request)
+    return OperatorActionStrategy(
+        request.family,
+        request.grid,
+        request.reference,
+        seed=request.seed,
+        split=request.split,
+        rtol=request.tolerance,
+        solver_parameters=request.solver_parameters,
+        unused_options=request.unused_options,
+    )
+
+
+def _operator_action_refusal(request: StrategyRequest) -> str:
+    if not request.uses_stencils:
+        return "is for linear problems with one unknown a cell on grids"
+    return operator_action_refusal(request.family, request.reference)
+
+
 STRATEGIES: dict[str, NamedStrategy] = {
     "independent": NamedStrategy(
         _independent, "one by one with the family's solver; pattern and objects kept"
@@ -361,7 +422,7 @@ STRATEGIES: dict[str, NamedStrategy] = {
         _multigrid, "CG with geometric multigrid on halved grids", _multigrid_refusal
     ),
     "fast-transform": NamedStrategy(
-        _fast_transform, "scaled sine and cosine transforms as preconditioner", _stencil_refusal
+        _fast_transform, "scaled sine and cosine transforms as preconditioner", _symmetric_refusal
     ),
     "skr": NamedStrategy(
         _skr, "sorted samples; GCRO-DR hands a subspace from each to the next", _source_refusal
@@ -372,8 +433,17 @@ STRATEGIES: dict[str, NamedStrategy] = {
     "lag": NamedStrategy(
         _lag, "sorted samples; a factorisation kept while the operator stays close", _source_refusal
     ),
+    "batched": NamedStrategy(
+        _batched, "many grids at once by array operations", _symmetric_refusal
+    ),
     "multi-rhs": NamedStrategy(
         _multi_rhs, "samples with one operator solved at once", _source_refusal
+    ),
+    "operator-action": NamedStrategy(
+        _operator_action,
+        "solutions made of solved ones, the source computed from them: other sources than the "
+        "family's",
+        _operator_action_refusal,
     ),
 }
 """By name. ``auto`` is not among them: it chooses one of them."""
@@ -381,9 +451,9 @@ STRATEGIES: dict[str, NamedStrategy] = {
 
 def repeats_operator(request: StrategyRequest, tasks: Sequence[SampleTask]) -> bool:
     """Whether these samples have one operator, by its fingerprint."""
-    if len(tasks) < 2 or _source_refusal(request):
+    if len(tasks) < 2 or request.refusal_of_sequences:
         return False
-    source = _source(request, request.grid)
+    source = request.take_source()
     try:
         return len({source.fingerprint(task.problem) for task in tasks}) == 1
     finally:

@@ -104,6 +104,7 @@ class SequenceSolver:
             ksp.setFromOptions()
         except PETSc.Error as error:
             ksp.destroy()
+            _raise_input_error(error)
             raise InputError(
                 f"PETSc refused the solver's options: {last_line(error)}. Check the values of "
                 "ksp_type, pc_type and the others"
@@ -161,6 +162,7 @@ class SequenceSolver:
                     ready = time.perf_counter()
                     ksp.solve(system.right, vector)
             except PETSc.Error as error:  # a factorisation or a set-up that gave up
+                _raise_input_error(error)
                 self._failure = last_line(error)
             done = time.perf_counter()
         finally:
@@ -207,6 +209,7 @@ class SequenceSolver:
                 ready = time.perf_counter()
                 self._ksp.matSolve(right, answer)
             except PETSc.Error as error:
+                _raise_input_error(error)
                 self._failure = last_line(error)
             done = time.perf_counter()
         finally:
@@ -268,6 +271,12 @@ class SequenceSolver:
     def destroy(self) -> None:
         """Free the PETSc objects."""
         self.restart()
+
+
+def _raise_input_error(error: Exception) -> None:
+    """Raise what a solver or preconditioner written in Python has refused."""
+    if isinstance(error.__cause__, InputError):
+        raise error.__cause__
 
 
 class _Deadline:

@@ -55,7 +55,8 @@ def main():
     way = options.pop("strategy", "quick")
     if number:
         kill_at(number)
-    strategy = {"quick": Quick, "slow": Slow, "grid": None, "raising": raising(5)}[way]
+    known = {"quick": Quick, "slow": Slow, "grid": "independent", "raising": raising(5)}
+    strategy = known.get(way, way)
     generate("darcy2d", out=sys.argv[1], strategy=strategy, **options)
 
 
