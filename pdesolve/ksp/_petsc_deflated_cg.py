@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 from petsc4py import PETSc
@@ -12,7 +11,7 @@ from pdesolve.ksp._petsc_deflated_cg_iteration import DeflatedCGIteration
 from pdesolve.ksp._petsc_deflated_space import DeflationSpace
 from pdesolve.ksp._petsc_operator import PreconditionedOperator
 from pdesolve.ksp._petsc_progress import SolveProgress
-from pdesolve.ksp._petsc_recycling import RecyclingSolver, integer_option
+from pdesolve.ksp._petsc_recycling import RecyclingSolver, integer_option, support_norm
 
 _NORMS = {
     PETSc.KSP.NormType.PRECONDITIONED: "preconditioned",
@@ -97,14 +96,10 @@ class DeflatedCG(RecyclingSolver):
         self._running: DeflatedCGIteration | None = None
 
     def create(self, ksp: Any) -> None:
-        """Allow the natural norm, which PETSc does not offer to Python solvers by itself."""
-        library = ctypes.CDLL(PETSc.__file__)
-        allow = getattr(library, "KSPSetSupportedNorm", None)
-        if allow is not None:
-            allow.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_int]
-            for norm, priority in (("NATURAL", 2), ("UNPRECONDITIONED", 3)):
-                kind = int(getattr(PETSc.KSP.NormType, norm))
-                allow(ksp.handle, kind, int(PETSc.PC.Side.LEFT), priority)
+        """Allow the norms of PETSc's own conjugate gradients."""
+        left = PETSc.PC.Side.LEFT
+        for norm, priority in (("NATURAL", 2), ("UNPRECONDITIONED", 3), ("NONE", 1)):
+            support_norm(ksp, getattr(PETSc.KSP.NormType, norm), left, priority)
 
     @property
     def num_recycled(self) -> int:

@@ -11,7 +11,7 @@ from pdesolve.ksp._petsc_gcrodr_iteration import GCRODRIteration
 from pdesolve.ksp._petsc_gcrodr_space import DeflatedKrylovSpace
 from pdesolve.ksp._petsc_operator import PreconditionedOperator
 from pdesolve.ksp._petsc_progress import SolveProgress
-from pdesolve.ksp._petsc_recycling import RecyclingSolver, integer_option
+from pdesolve.ksp._petsc_recycling import RecyclingSolver, integer_option, support_norm
 
 _SIDES = {PETSc.PC.Side.LEFT: "left", PETSc.PC.Side.RIGHT: "right"}
 _NORMS = {
@@ -96,6 +96,11 @@ class GCRODR(RecyclingSolver):
         self.restart, self.recycle = 40, 20
         self._space: DeflatedKrylovSpace | None = None
         self._running: GCRODRIteration | None = None
+
+    def create(self, ksp: Any) -> None:
+        """Allow to iterate without a test of the residual."""
+        for side in _SIDES:
+            support_norm(ksp, PETSc.KSP.NormType.NONE, side, 1)
 
     @property
     def num_recycled(self) -> int:

@@ -36,7 +36,7 @@ class SolveProgress:
         """PETSc's own convergence test; what is not finite is a failure."""
         if not math.isfinite(norm):
             failed = self.preconditioner_failed()
-            return int(Reason.DIVERGED_PC_FAILED if failed else Reason.DIVERGED_NANORINF)
+            return int(Reason.DIVERGED_PCSETUP_FAILED if failed else Reason.DIVERGED_NANORINF)
         return int(self._ksp.callConvergenceTest(iteration, norm))
 
     def report(self, iteration: int, norm: float) -> bool:
@@ -44,7 +44,7 @@ class SolveProgress:
         ksp = self._ksp
         self.iteration = iteration
         ksp.setIterationNumber(iteration)
-        ksp.setResidualNorm(norm)
+        ksp.setResidualNorm(norm if not math.isnan(norm) else math.inf)  # PETSc refuses NaN
         ksp.logConvergenceHistory(norm)
         ksp.monitor(iteration, norm)
         self.reason = self.test(iteration, norm)

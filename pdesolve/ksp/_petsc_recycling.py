@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 from petsc4py import PETSc
@@ -20,6 +21,18 @@ def integer_option(ksp: Any, name: str, default: int) -> int:
         raise InputError(
             f"{name}={options.getString(name)!r} is not an integer; give a number such as {default}"
         ) from None
+
+
+def support_norm(ksp: Any, norm: int, side: int, priority: int) -> None:
+    """Let a solver of type python test a norm (``KSPSetSupportedNorm``).
+
+    petsc4py does not wrap the function. Where its library does not show it, PETSc goes on
+    refusing the norm.
+    """
+    function = getattr(ctypes.CDLL(PETSc.__file__), "KSPSetSupportedNorm", None)
+    if function is not None:
+        function.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_int]
+        function(ksp.handle, int(norm), int(side), priority)
 
 
 class RecyclingSolver:
