@@ -39,16 +39,22 @@ def ranges(size: int, parts: int) -> list[tuple[int, int]]:
 
 
 def overlap_row_ranges(preconditioner: Any) -> None:
-    """Give additive Schwarz the rows of each process as subdomains."""
+    """Give additive Schwarz the rows of each process and their neighbours as subdomains.
+
+    PETSc adds no overlap to subdomains that it is given, so it is added here.
+    """
     from petsc4py import PETSc
 
     matrix, _ = preconditioner.getOperators()
-    domains = [
-        PETSc.IS().createStride(count, start, 1, comm=PETSc.COMM_SELF)
-        for start, count in ranges(matrix.getSize()[0], RANKS)
-    ]
+    parts = ranges(matrix.getSize()[0], RANKS)
+    own, overlapping = (
+        [PETSc.IS().createStride(count, start, 1, comm=PETSc.COMM_SELF) for start, count in parts]
+        for _ in range(2)
+    )
+    for index_set in overlapping:
+        matrix.increaseOverlap(index_set, 1)
     preconditioner.setType("asm")
-    preconditioner.setASMLocalSubdomains(RANKS, domains)
+    preconditioner.setASMLocalSubdomains(RANKS, overlapping, own)
 
 
 def preconditioners() -> dict[str, Preconditioner]:

@@ -18,9 +18,9 @@ p = side · row + column its number, the released matrix has
 
 What follows (:func:`properties` measures it): -∇·(K ∇u) is positive definite, and so is the
 spectrum of the matrix without the slip, condition number about 1.5e3 at n = 2304. The slip
-pushes the smallest few eigenvalues (one to five of 2304) over to the negative side, and the
+pushes the smallest few eigenvalues (one to four of 2304) over to the negative side, and the
 condition number, set by the one that happens to end nearest to zero, is anywhere between
-1.8e3 and 3e4. Restarted GMRES stagnates on an indefinite matrix; with the few small
+1.4e3 and 3e4. Restarted GMRES stagnates on an indefinite matrix; with the few small
 eigenvectors deflated it does not. Recycling is compared with this stagnation.
 
 The "Helmholtz" matrix is the same matrix minus h² k² on the diagonal with one number
@@ -32,8 +32,10 @@ A size that the publication calls n has (√n - 2)² unknowns.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -83,8 +85,8 @@ def five_point_pattern(side: int) -> FivePointPattern:
     return FivePointPattern(indptr, indices, places)
 
 
-def coefficients(number: int, label: int, seed: int = 0) -> FloatArray:
-    """K = exp(G) at all nodes, shape ``(number, √label, √label)``.
+def draws(label: int, seed: int = 0) -> Iterator[FloatArray]:
+    """K = exp(G) at all nodes, shape ``(√label, √label)``, one draw after another.
 
     G is the periodic Gaussian random field of the Fourier neural operator's data with α = 2.5
     and τ = 7: the real part of Σ_m √2 · τ^(α - 1) · (4π²|m|² + τ²)^(-α/2) · ξ_m · exp(2πi m·x)
@@ -92,12 +94,10 @@ def coefficients(number: int, label: int, seed: int = 0) -> FloatArray:
 
     Parameters
     ----------
-    number
-        Samples.
     label
         The size as published, the square of an even number.
     seed
-        Of the noise; sample i is the same for every `number` > i.
+        Of the noise.
     """
     side = round(label**0.5)
     if side * side != label or side % 2:
@@ -109,11 +109,14 @@ def coefficients(number: int, label: int, seed: int = 0) -> FloatArray:
     amplitude *= side**2 * 2**0.5 * tau ** (alpha - 1)
     amplitude[0, 0] = 0.0
     random = np.random.default_rng(seed)
-    fields = []
-    for _ in range(number):
+    while True:
         real, imaginary = random.standard_normal((2, side, side)) / 2**0.5
-        fields.append(np.fft.ifft2(amplitude * (real + 1j * imaginary)).real)
-    return np.exp(np.stack(fields))
+        yield np.exp(np.fft.ifft2(amplitude * (real + 1j * imaginary)).real)
+
+
+def coefficients(number: int, label: int, seed: int = 0) -> FloatArray:
+    """The first draws, shape ``(number, √label, √label)``."""
+    return np.stack(list(islice(draws(label, seed), number)))
 
 
 def spacing(K: FloatArray) -> float:

@@ -11,7 +11,7 @@ from benchmarks.data.skr_table import COLUMNS, fill
 from benchmarks.table import Table
 
 
-def run(number: int = 8, seed: int = 0) -> Table:
+def run(number: int = 12, num_baseline: int = 4, seed: int = 0) -> Table:
     """Iterations and times of GMRES(40) and SKR on 9604 unknowns, `number` sorted systems.
 
     Sorted by the distance of (K, k); the publication adds the two distances.
@@ -26,5 +26,5 @@ def run(number: int = 8, seed: int = 0) -> Table:
     order = greedy_order(np.column_stack((K.reshape(number, -1), k)))
     right = matrices.right_hand_side(K[0])
     systems = [(matrices.released_helmholtz(K[index], k[index]), right) for index in order]
-    fill(table, systems, HELMHOLTZ_10000)
+    fill(table, systems, HELMHOLTZ_10000, num_baseline)
     return table
