@@ -21,6 +21,7 @@ from pdesolve.problems.boundary import Dirichlet, Neumann, Robin
 from pdesolve.problems.darcy import DarcyFamily, DarcyProblem
 from pdesolve.problems.registry import get_family
 from pdesolve.random_streams import sample_generator
+from tests.mpi import start_parallel
 
 pytestmark = pytest.mark.petsc
 
@@ -259,6 +260,30 @@ def test_shards_do_not_matter(make):
     assert one.sha256 == other.sha256
     with open_dataset(other.path) as data:
         assert len(data) == 6
+
+
+PROGRAM = """
+import sys
+from pdesolve.data import generate
+from pdesolve.data.operator_action import OperatorActionSettings, OperatorActionStrategy
+from pdesolve.problems.registry import get_family
+
+family, settings = get_family("darcy2d"), OperatorActionSettings(basis=6, weights=3)
+generate(
+    family, 6, shape=8, out=sys.argv[1], shard_size=2,
+    strategy=lambda grid, problem: OperatorActionStrategy(
+        family, grid, problem, seed=0, split="train", settings=settings
+    ),
+)
+"""
+
+
+@pytest.mark.parallel
+def test_processes_do_not_matter(make, tmp_path):
+    done = start_parallel(PROGRAM, 2, str(tmp_path / "parallel.h5"))
+    assert done.returncode == 0, done.stderr
+    with open_dataset(tmp_path / "parallel.h5") as data:
+        assert data.info.sha256 == make("darcy2d").sha256
 
 
 @pytest.mark.parametrize(
