@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,53 +21,14 @@ from pdesolve.fem._firedrake_data import (
     _constant,
     _evaluate,
     coefficient,
-    evaluate_array,
     interior_space,
     node_coordinates,
     require_finite,
 )
-from pdesolve.fem._firedrake_dirichlet import _constant as boundary_constant
 from pdesolve.fem._firedrake_dirichlet import dirichlet_conditions
 from pdesolve.fem._firedrake_forms import ANY_CONDITION, FormContext
 from pdesolve.problems.boundary import Dirichlet
-
-
-@dataclass(eq=False)
-class KeptSide:
-    """The nodes of one part of the boundary and what is given there.
-
-    Parameters
-    ----------
-    condition
-        Firedrake's condition, with the given values.
-    homogeneous
-        The same with zeros.
-    nodes, points
-        Numbers and positions ``(n, d)`` of the nodes.
-    component
-        The component that is given; all when None.
-    values
-        Shape ``(n,)``, or ``(n, size)`` for all components of a vector.
-    """
-
-    condition: Any
-    homogeneous: Any
-    nodes: Any
-    points: FloatArray
-    component: int | None
-    values: FloatArray
-
-    def set_values(self, values: FloatArray) -> None:
-        """Change what is given."""
-        self.values = values
-        self.condition.function_arg.dat.data_with_halos[self.nodes] = values
-
-    def write(self, data: FloatArray) -> None:
-        """Put the given values into an array over all nodes."""
-        if self.component is None:
-            data[self.nodes] = self.values
-        else:
-            data[self.nodes, self.component] = self.values
+from pdesolve.sequences._firedrake_sides import KeptSide, given_parts, new_side
 
 
 @dataclass(eq=False)
@@ -80,6 +42,7 @@ class _Kept:
     nodes: dict[Any, FloatArray] = field(default_factory=dict)
     sides: dict[Any, KeptSide] = field(default_factory=dict)
     calls: Counter[Any] = field(default_factory=Counter)
+    needed: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +61,26 @@ class KeptContext(FormContext):
     def restart(self) -> None:
         """Begin with the data of another problem."""
         self.kept.calls.clear()
+
+    def read_everywhere(self) -> bool:
+        """Undo :meth:`read_only_at`; whether there was anything to undo."""
+        found = bool(self.kept.needed)
+        self.kept.needed.clear()
+        return found
+
+    def read_only_at(self, needed: Mapping[Any, Any]) -> None:
+        """From now on read these coefficients at some of their nodes only.
+
+        Parameters
+        ----------
+        needed
+            Numbers of nodes by coefficient, such as those along the side that a flux is for.
+        """
+        self.kept.needed = dict(needed)
+
+    def is_read_in_part(self, coefficient: Any) -> bool:
+        """Whether a coefficient has values of the last problem at some of its nodes only."""
+        return coefficient in self.kept.needed
 
     def side_of(self, condition: Any) -> KeptSide | None:
         """What is kept for a condition made by :meth:`dirichlet`."""
@@ -163,12 +146,20 @@ class KeptContext(FormContext):
             self.kept.coefficients[key] = found
             return found
         points = self._points(degree)
-        values = self._values(value, points, shape, degree)
+        nodes = self.kept.needed.get(found)
+        if nodes is None:
+            values = self._values(value, points, shape, degree)
+        else:
+            points = points[nodes]
+            values = _evaluate(value, points, shape, self.named.grid)
         require_finite(values, points, name)
         if check is not None:
             check(values, points)
         data = found.dat.data_with_halos
-        data[...] = values.reshape(data.shape)
+        if nodes is None:
+            data[...] = values.reshape(data.shape)
+        else:
+            data[nodes] = values
         return found
 
     def _constant_data(
@@ -220,64 +211,20 @@ class KeptContext(FormContext):
         return tuple(found)
 
     def _side_conditions(self, space: Any, name: str, condition: Dirichlet) -> list[Any]:
-        number, label, value = self.side_number(name), f"value on '{name}'", condition.value
-        size = int(space.value_size)
-        parts: list[tuple[int | None, Any, str]]
-        if condition.component is not None:
-            parts = [(condition.component, value, label)]
-        elif space.value_shape and isinstance(value, list | tuple) and len(value) == size:
-            if _all_numbers(value):
-                parts = [(None, np.asarray(value, dtype=np.float64), label)]
-            else:
-                parts = [
-                    (index, part, f"component {index} of {label}")
-                    for index, part in enumerate(value)
-                    if part is not None
-                ]
-        else:
-            parts = [(None, value, label)]
-        keys = [self._key("side", space, number, component) for component, _, _ in parts]
-        if any(isinstance(part, ufl.core.expr.Expr) for _, part, _ in parts):
+        number, given = self.side_number(name), given_parts(space, name, condition)
+        keys = [self._key("side", space, number, component) for component, _, _ in given]
+        if any(isinstance(value, ufl.core.expr.Expr) for _, value, _ in given):
             return dirichlet_conditions(space, number, condition, name)
         if not all(key in self.kept.sides for key in keys):
             # says what is wrong with the condition, if anything
             dirichlet_conditions(space, number, condition, name)
-        return [
-            self._side(key, space, number, component, part, text)
-            for key, (component, part, text) in zip(keys, parts, strict=True)
-        ]
-
-    def _side(
-        self, key: Any, space: Any, number: int, component: int | None, value: Any, name: str
-    ) -> Any:
-        side = self.kept.sides.get(key)
-        if side is None:
-            side = self.kept.sides[key] = self._new_side(space, number, component)
-        shape = tuple(space.value_shape) if component is None else ()
-        constant = boundary_constant(value, shape, name)
-        if constant is not None:
-            values = np.broadcast_to(constant, (len(side.nodes), *shape))
-        elif shape:
-            values = evaluate_array(value, side.points, shape)
-        else:
-            values = np.asarray(as_spatial_function(value).evaluate(side.points), dtype=np.float64)
-        require_finite(values, side.points, name)
-        side.set_values(values)
-        return side.condition
-
-    def _new_side(self, space: Any, number: int, component: int | None) -> KeptSide:
-        part = space if component is None else space.sub(component)
-        zeros = np.zeros(part.value_shape)
-        homogeneous = firedrake.DirichletBC(part, firedrake.Constant(zeros), number)
         if space not in self.kept.nodes:
             self.kept.nodes[space] = node_coordinates(space)
-        nodes = homogeneous.nodes
-        given = firedrake.Function(homogeneous.function_space())
-        return KeptSide(
-            firedrake.DirichletBC(part, given, number),
-            homogeneous,
-            nodes,
-            self.kept.nodes[space][nodes],
-            component,
-            np.zeros((len(nodes), *part.value_shape)),
-        )
+        found = []
+        for key, (component, value, label) in zip(keys, given, strict=True):
+            if key not in self.kept.sides:
+                points = self.kept.nodes[space]
+                self.kept.sides[key] = new_side(space, number, component, points)
+            self.kept.sides[key].read(value, label)
+            found.append(self.kept.sides[key].condition)
+        return found

@@ -16,44 +16,13 @@ from pdesolve.fem._firedrake_linear import _petsc_null_space, default_parameters
 from pdesolve.fem._firedrake_meshes import named_mesh
 from pdesolve.fem._firedrake_solver import _check_element
 from pdesolve.problems.base import Problem
-from pdesolve.problems.boundary import periodic_axes
-from pdesolve.problems.slit_plate import SlitPlateProblem
+from pdesolve.sequences._firedrake_assembly import KeptAssembly
 from pdesolve.sequences._firedrake_context import KeptContext
-from pdesolve.sequences._firedrake_forms import (
-    FormProgram,
-    KeptAssembly,
-    UnsupportedFormError,
-    supports,
-)
+from pdesolve.sequences._firedrake_programs import FormProgram
 from pdesolve.sequences._firedrake_sampling import GridSampler
+from pdesolve.sequences._firedrake_supported import UnsupportedFormError
 from pdesolve.sequences._petsc_sources import LoadedSystem
-
-GEOMETRY: Mapping[type, tuple[str, ...]] = {SlitPlateProblem: ("mesh_size", "graded")}
-"""By kind of problem, the attributes that :meth:`pdesolve.Problem.default_mesh` depends on.
-
-Problems of one kind with equal attributes share a mesh. The other problems with a mesh of
-their own, those of flow, draw their geometry for each sample.
-"""
-
-
-def geometry_of(problem: Problem, *, own_mesh: bool) -> tuple[Any, ...] | None:
-    """Equal for problems that may share a mesh; None for one that can share it with none.
-
-    Boxes share a mesh when their corners and periodic axes are the same, problems with a
-    mesh of their own when the attributes named by :data:`GEOMETRY` are.
-
-    Examples
-    --------
-    >>> geometry_of(SlitPlateProblem(mesh_size=0.1), own_mesh=True)[1:]
-    (0.1, True)
-    """
-    kind = type(problem)
-    if not own_mesh:
-        wraps = periodic_axes(problem.boundary_conditions, problem.dimension)
-        return ("box", tuple(problem.lower), tuple(problem.upper), wraps)
-    if kind not in GEOMETRY:
-        return None
-    return (kind, *(getattr(problem, name) for name in GEOMETRY[kind]))
+from pdesolve.sequences.geometry import geometry_of
 
 
 class FormSource:
@@ -84,7 +53,7 @@ class FormSource:
     ------
     UnsupportedFormError
         If the form is not one that
-        :func:`pdesolve.sequences._firedrake_forms.supports` takes.
+        :func:`pdesolve.sequences._firedrake_supported.supports` takes.
 
     Examples
     --------
@@ -152,9 +121,7 @@ class FormSource:
                 f"the problems of a sequence must have one geometry; '{problem.name}' has "
                 f"{self._geometry_of(problem)}, those before {self._geometry}"
             )
-        self._context.restart()
-        form = problem.weak_form(self._context)
-        program = self._assembly.read(form)
+        form, program = self._assembly.read(lambda: problem.weak_form(self._context))
         self._last = problem, form, program
         return form, program
 
@@ -197,7 +164,7 @@ class FormSource:
         return {key: value for key, value in self._defaults.items() if not key.endswith("mat_type")}
 
     def values(self, vector: Any, system: LoadedSystem) -> FloatArray:
-        """The answer at the storage grid's points, 1 · lift added."""
+        """The answer at the storage grid's points, given boundary values added."""
         if self._sampler is None:
             raise InputError("there is no system to take values of; call load first")
         values = np.asarray(vector.array_r, dtype=np.float64)
@@ -265,6 +232,3 @@ def form_source_for(
         )
     except UnsupportedFormError:
         return None
-
-
-__all__ = ["FormSource", "UnsupportedFormError", "form_source_for", "geometry_of", "supports"]
