@@ -9,9 +9,7 @@ from petsc4py import PETSc
 
 from meshes.errors import InputError, suggest
 from meshes.structured import FloatArray
-from pdesolve.pc.constant_operator import smoothed
-
-_SCALINGS = ("smooth", "diagonal", "none")
+from pdesolve.pc.constant_operator import RATIO_SCALINGS, RatioScaling, smoothed
 
 
 class Rescaled:
@@ -31,6 +29,13 @@ class Rescaled:
     - ``rescaled_scaling``: ``smooth`` (default), log S passed through (1 − ℓ²Δ)⁻¹ where
       the matrix has a ``DMDA`` with one unknown a cell on one process, and as it is
       elsewhere; ``diagonal``; or ``none``.
+
+    Parameters
+    ----------
+    inner
+        M₀, a PETSc preconditioner whose options are set; made by options when left out.
+    scaling
+        As the option, where no options are read.
 
     Attributes
     ----------
@@ -61,11 +66,11 @@ class Rescaled:
     True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, inner: Any = None, scaling: RatioScaling = "smooth") -> None:
         self.keep = True
         self.made = 0
-        self._scaling = "smooth"
-        self._inner: Any = None
+        self._scaling = str(scaling)
+        self._inner = inner
         self._reference: Any = None
         self._diagonal: FloatArray | None = None
         self._scale: Any = None
@@ -75,9 +80,9 @@ class Rescaled:
         """Read the options (called by PETSc)."""
         prefix = pc.getOptionsPrefix() or ""
         scaling = str(PETSc.Options(prefix).getString("rescaled_scaling", "smooth"))
-        if scaling not in _SCALINGS:
+        if scaling not in RATIO_SCALINGS:
             raise InputError(
-                f"rescaled_scaling={scaling!r} is not known. {suggest(scaling, _SCALINGS)}"
+                f"rescaled_scaling={scaling!r} is not known. {suggest(scaling, RATIO_SCALINGS)}"
             )
         self._scaling = scaling
         self._create(pc)
@@ -111,21 +116,8 @@ class Rescaled:
         self._scale.array = np.sqrt(self._smooth(ratio, matrix))
 
     def _renew(self, matrix: Any) -> None:
-        if self._reference is None:
-            self._reference = matrix.duplicate(copy=True)
-            space = matrix.getNullSpace()
-            if space.handle:
-                self._reference.setNullSpace(space)
-            dm = matrix.getDM()
-            if dm is not None and dm.handle:
-                self._reference.setDM(dm)
-            known, symmetric = matrix.isSymmetricKnown()
-            if known:
-                self._reference.setOption(PETSc.Mat.Option.SYMMETRIC, symmetric)
-            self._inner.setOperators(self._reference)
-        else:
-            matrix.copy(self._reference, PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
-            self._inner.setOperators(self._reference)
+        self._reference = matrix_copy(matrix, self._reference)
+        self._inner.setOperators(self._reference)
         self._inner.setUp()
         self.made += 1
 
@@ -168,3 +160,32 @@ class Rescaled:
             if item is not None:
                 item.destroy()
         self._inner = self._reference = self._scale = self._work = None
+
+
+def matrix_copy(matrix: Any, into: Any = None) -> Any:
+    """A copy of an assembled matrix with all that preconditioners ask of it (collective).
+
+    Parameters
+    ----------
+    matrix
+        The matrix.
+    into
+        An earlier copy, to be overwritten; a new one is made when left out.
+    """
+    if into is not None:
+        matrix.copy(into, PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
+        return into
+    copy = matrix.duplicate(copy=True)
+    for space, give in (
+        (matrix.getNullSpace(), copy.setNullSpace),
+        (matrix.getNearNullSpace(), copy.setNearNullSpace),
+    ):
+        if space.handle:
+            give(space)
+    dm = matrix.getDM()
+    if dm is not None and dm.handle:
+        copy.setDM(dm)
+    known, symmetric = matrix.isSymmetricKnown()
+    if known:
+        copy.setOption(PETSc.Mat.Option.SYMMETRIC, symmetric)
+    return copy

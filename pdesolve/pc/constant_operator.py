@@ -15,6 +15,10 @@ from pdesolve.pc.fast_poisson import DIRICHLET, NEUMANN, AxisTransform, FastSolv
 Scaling = Literal["auto", "smooth", "diagonal", "none"]
 SCALINGS: tuple[str, ...] = get_args(Scaling)
 
+RatioScaling = Literal["smooth", "diagonal", "none"]
+RATIO_SCALINGS: tuple[str, ...] = get_args(RatioScaling)
+"""Ways to scale from one matrix to another."""
+
 SMOOTHING_MODES = 16
 """Half-waves along the longest side that the smoothed scaling keeps by half, by measurement."""
 

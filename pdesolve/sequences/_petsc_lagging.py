@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import Any, Literal
 
 from petsc4py import PETSc
 
+from meshes.errors import InputError
+from pdesolve.grid._petsc_solver import MOST_DRIFT
 from pdesolve.pc._petsc_rescaled import Rescaled
 from pdesolve.sequences.lagging import LagRule
 
@@ -17,17 +18,26 @@ Treatment = Literal["fresh", "kept", "repeated"]
 class LaggedKSP:
     """Solve systems that come in one matrix, making the preconditioner when a rule says so.
 
-    The matrix keeps its identity while its values change. A solve with a kept
-    preconditioner that does not converge is repeated at once from the same first guess with
-    one of its own, so that lagging never costs an answer. With a preconditioner
-    :class:`pdesolve.pc.Rescaled` keeping means to keep the inner one.
+    The matrix keeps its identity while its values change. A kept preconditioner works with
+    a copy of the matrix that it was made for, scaled to the present one: the method's own
+    preconditioner becomes the inner one of a :class:`pdesolve.pc.Rescaled`, unless it is
+    one already. (PETSc's own reuse leaves the smoothers of a multigrid cycle with the new
+    values and its coarse grids with the old ones, which need not be definite.) A solve with
+    a kept preconditioner that does not reach the tolerance in the true residual is repeated
+    at once, from the same first guess, with one of its own, so that lagging never costs an
+    answer. Methods without iterations, and matrices without entries, always get their own.
 
     Parameters
     ----------
     ksp
-        The Krylov method with its operators and options.
+        The Krylov method with its operators, its options read, on one process.
     rule
         When to keep.
+
+    Raises
+    ------
+    InputError
+        On several processes.
 
     Attributes
     ----------
@@ -57,6 +67,13 @@ class LaggedKSP:
         self.ksp, self.rule = ksp, rule
         self.setup_seconds = 0.0
         self._state: int | None = None
+        self._operator, self._matrix = ksp.getOperators()
+        if ksp.comm.getSize() > 1:
+            raise InputError(
+                f"a lagged preconditioner works on one process, not {ksp.comm.getSize()}. Solve "
+                "sequences on PETSc.COMM_SELF, one on each process"
+            )
+        self._rescaled = _rescaled(ksp, self._matrix, rule)
 
     def restart(self) -> None:
         """Forget earlier systems: the next preconditioner is made anew."""
@@ -81,14 +98,16 @@ class LaggedKSP:
             ``getConvergedReason``.
         """
         ksp = self.ksp
-        matrix = ksp.getOperators()[1]
-        state = int(matrix.stateGet())
+        state = int(self._matrix.stateGet())
         self.setup_seconds = 0.0
+        if self._rescaled is None:
+            self._solve_fresh(right, solution, state)
+            return "fresh"
         if state == self._state:  # the very matrix that it was made for
             self._set_up(keep=True)
             ksp.solve(right, solution)
             return "kept"
-        diagonal = matrix.getDiagonal()
+        diagonal = self._matrix.getDiagonal()
         rebuild = self.rule.before(diagonal.array_r)
         diagonal.destroy()
         if not rebuild and self._solve_kept(right, solution):
@@ -107,7 +126,7 @@ class LaggedKSP:
             self._set_up(keep=True)
             start = time.perf_counter()
             ksp.solve(right, solution)
-            converged = int(ksp.getConvergedReason()) > 0 and math.isfinite(solution.norm())
+            converged = int(ksp.getConvergedReason()) > 0 and self._true(right, solution)
         except PETSc.Error:
             converged = False
         finally:
@@ -133,24 +152,51 @@ class LaggedKSP:
 
     def _set_up(self, *, keep: bool) -> None:
         ksp, start = self.ksp, time.perf_counter()
-        pc = ksp.getPC()
-        context = pc.getPythonContext() if pc.getType() == PETSc.PC.Type.PYTHON else None
-        rescaled = context if isinstance(context, Rescaled) else None
-        if rescaled is None:
-            pc.setReusePreconditioner(keep)
+        ksp.setOperators(self._operator, self._matrix)
+        if self._rescaled is None:
+            ksp.setUp()
         else:
-            rescaled.keep = keep
-        ksp.setOperators(*ksp.getOperators())
-        made = 0 if rescaled is None else rescaled.made
-        ksp.setUp()
-        if rescaled is not None and not keep and rescaled.made == made:
-            rescaled.setUp(pc)  # PETSc has seen this matrix already, with the inner one kept
+            self._rescaled.keep, made = keep, self._rescaled.made
+            ksp.setUp()
+            if not keep and self._rescaled.made == made:
+                # PETSc has seen this matrix already, with the inner one kept
+                self._rescaled.setUp(ksp.getPC())
         self.setup_seconds += time.perf_counter() - start
 
+    def _true(self, right: Any, solution: Any) -> bool:
+        """Whether the true residual meets the tolerance, with room for drift."""
+        rtol, atol, _, _ = self.ksp.getTolerances()
+        residual = right.duplicate()
+        self._operator.mult(solution, residual)
+        residual.aypx(-1.0, right)
+        norm = residual.norm()
+        residual.destroy()
+        return bool(norm <= MOST_DRIFT * max(rtol * right.norm(), atol))
+
     def _tell(self, seconds: float) -> None:
+        if self._rescaled is None:
+            return
         self.rule.after(
             int(self.ksp.getIterationNumber()),
             converged=int(self.ksp.getConvergedReason()) > 0,
             seconds=seconds,
             setup_seconds=self.setup_seconds,
         )
+
+
+def _rescaled(ksp: Any, matrix: Any, rule: LagRule) -> Rescaled | None:
+    """The method's preconditioner as one that can be kept, put in its place."""
+    pc = ksp.getPC()
+    context = pc.getPythonContext() if pc.getType() == PETSc.PC.Type.PYTHON else None
+    if isinstance(context, Rescaled):
+        return context
+    if ksp.getType() == PETSc.KSP.Type.PREONLY or "aij" not in matrix.getType():
+        return None
+    rescaled = Rescaled(pc, rule.settings.scaling)
+    outer = PETSc.PC().create(comm=ksp.comm)
+    outer.setOptionsPrefix(f"{ksp.getOptionsPrefix() or ''}lagged_")
+    outer.setOperators(*ksp.getOperators())
+    outer.setType(PETSc.PC.Type.PYTHON)
+    outer.setPythonContext(rescaled)
+    ksp.setPC(outer)
+    return rescaled

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from meshes.errors import InputError
+from meshes.errors import InputError, suggest
+from pdesolve.pc.constant_operator import RATIO_SCALINGS, RatioScaling
 
 _MOST_WAITING = 64
 
@@ -86,9 +87,9 @@ class LagSettings:
     Parameters
     ----------
     closest
-        The spread of :func:`closeness` up to which a preconditioner may be kept; 0.7
-        bounds the condition number by 2. Larger, or infinite, for a preconditioner that is
-        rescaled (:class:`pdesolve.pc.Rescaled`).
+        The spread of :func:`closeness` up to which a preconditioner may be kept, perhaps
+        infinite. When left out it is 2 with a scaling, and 0.7 without, which bounds the
+        condition number by 2.
     growth
         Make it again once a solve needs more than `growth` times the iterations of the
         solve after it was made, and two more.
@@ -101,6 +102,9 @@ class LagSettings:
         What making it costs, in iterations. If given, `growth` is not used: it is made
         again once a solve costs more than the average since it was made, its making
         included, which is the cheapest time where the solves become dearer steadily.
+    scaling
+        How a kept preconditioner is scaled to the new matrix, see
+        :class:`pdesolve.pc.Rescaled`: ``"smooth"``, ``"diagonal"`` or ``"none"``.
     clock
         Whether measured seconds take the place of iterations and `setup_cost`. Then answers
         are not the same bit for bit from run to run: each meets its tolerance, but which
@@ -112,15 +116,22 @@ class LagSettings:
     1.5
     """
 
-    closest: float = 0.7
+    closest: float | None = None
     growth: float = 1.5
     patience: float = 3.0
     most: int | None = None
     setup_cost: float | None = None
+    scaling: RatioScaling = "smooth"
     clock: bool = False
 
     def __post_init__(self) -> None:
-        limits = {"closest": 0.0, "growth": 1.0, "patience": 1.0}
+        if self.scaling not in RATIO_SCALINGS:
+            raise InputError(
+                f"scaling={self.scaling!r} is not known. {suggest(self.scaling, RATIO_SCALINGS)}"
+            )
+        limits = {"growth": 1.0, "patience": 1.0}
+        if self.closest is not None:
+            limits["closest"] = 0.0
         for name, least in limits.items():
             value = getattr(self, name)
             if not (_is_number(value) and value >= least):
@@ -136,6 +147,13 @@ class LagSettings:
             isinstance(self.most, int) and not isinstance(self.most, bool) and self.most >= 0
         ):
             raise InputError(f"most={self.most!r} must be a whole number from 0 on, or None")
+
+    @property
+    def largest_spread(self) -> float:
+        """`closest`, or its default."""
+        if self.closest is None:
+            return 0.7 if self.scaling == "none" else 2.0
+        return self.closest
 
 
 def _is_number(value: object) -> bool:
@@ -159,7 +177,7 @@ class LagRule:
     --------
     >>> rule = LagRule(LagSettings())
     >>> steps = []
-    >>> for value in (1.0, 1.1, 5.0):
+    >>> for value in (1.0, 1.1, 20.0):
     ...     steps.append(rule.before(np.array([1.0, value])))
     ...     rule.after(10, converged=True)
     >>> steps
@@ -209,7 +227,7 @@ class LagRule:
         ):
             self._rebuild = True
         if not self._rebuild and self._old is not None:
-            self._rebuild = closeness(self._new, self._old).spread > settings.closest
+            self._rebuild = closeness(self._new, self._old).spread > settings.largest_spread
         return self._rebuild
 
     def repeat(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from meshes.structured import StructuredGrid
 from pdesolve.grid.finite_volume import diffusion_system
 from pdesolve.pc import AxisTransform, FastSolver, StencilValues, nearest_constant_operator
 from pdesolve.problems.boundary import Dirichlet, Neumann, Robin
+from tests.mpi import run_parallel
 
 PREFIX = "fast_poisson_test_"
 ENDS = ("lower", "upper")
@@ -304,3 +307,12 @@ def test_couplings_of_the_wrong_sign_are_refused():
 def test_wrong_arguments_are_refused(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.petsc
+@pytest.mark.parallel
+def test_several_processes_are_refused():
+    program = Path(__file__).with_name("check_serial_only.py")
+    for said in json.loads(run_parallel(program, 2).partition("RESULT")[2]):
+        assert said[0].startswith("FastPoisson works on one process, and the matrix is spread")
+        assert said[1].startswith("a lagged preconditioner works on one process, not 2")
