@@ -27,7 +27,7 @@ class FastPoisson:
     −∇·(a ∇u) + c u, with any conditions on the sides. Everything is read off the matrix
     (see :func:`pdesolve.pc.nearest_constant_operator`) and its ``DMDA``: which sides fix u,
     the ratio of the spacings, S² ≈ a, and the mean of c. For constant a and c it is the
-    inverse of the matrix; otherwise the number of iterations does not depend on the grid.
+    inverse of the matrix; otherwise the number of iterations hardly depends on the grid.
     It is symmetric, and positive definite for c ≥ 0. Where constants solve the homogeneous
     problem it is so on vectors of mean zero, onto which it projects.
 

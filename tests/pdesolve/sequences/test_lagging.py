@@ -273,10 +273,10 @@ def test_implicit_heat_steps_with_changing_steps_and_conductivity(sequence):
     assert max(lagged.errors) < 1e-6
 
 
-def random_systems(grid, sides, count):
+def random_systems(grid, sides, count, name="darcy2d"):
     from pdesolve.problems.registry import get_family
 
-    family, rng = get_family("darcy2d"), np.random.default_rng(1)
+    family, rng = get_family(name), np.random.default_rng(1)
     for _ in range(count):
         yield family.problem(family.sample(rng)).discretize(grid)
 
@@ -293,6 +293,17 @@ def test_random_fields_have_no_neighbors_and_the_rule_notices(sequence, closest)
     assert own >= 0.9 * len(lagged.done)
     assert max(lagged.errors) < 1e-6
     assert lagged.done.count("kept") == 0 or closest == np.inf
+
+
+@pytest.mark.petsc
+def test_scaled_to_a_smooth_random_field_one_hierarchy_serves_all(sequence):
+    grid, sides = box(32)
+    lagged = sequence(grid, GAMG, LagSettings(closest=np.inf, growth=2.0))
+    for system in random_systems(grid, sides, 20, "darcy2d_lognormal"):
+        lagged.solve(system.stencil, system.right_hand_side)
+    assert lagged.done == ["fresh"] + ["kept"] * 19
+    assert max(lagged.iterations) <= 2 * lagged.iterations[0] + 2
+    assert max(lagged.errors) < 1e-6
 
 
 @pytest.mark.petsc
