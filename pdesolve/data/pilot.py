@@ -33,6 +33,9 @@ MOST_SORTED = 256
 LARGEST_DIRECT = {1: 10**9, 2: 400_000, 3: 30_000}
 """Unknowns up to which a sparse factorisation is tried, by dimension."""
 
+OTHER_DATA = ("operator-action",)
+"""Strategies whose data follow another distribution than the family's: never chosen."""
+
 FACTORISING = ("direct", "lag", "multi-rhs")
 PATIENCE = 5.0
 """How many times the best time a candidate's first sample may take."""
@@ -119,7 +122,7 @@ def choose(request: StrategyRequest, tasks: Sequence[SampleTask]) -> Choice:
             "or name a strategy"
         )
     trial_request = replace(request, estimate_error=False)
-    names = applicable(trial_request)
+    names = tuple(name for name in applicable(trial_request) if name not in OTHER_DATA)
     if len(names) == 1:
         return Choice(names[0], "no other strategy solves such problems")
     if repeats_operator(trial_request, [tasks[index] for index in range(min(3, len(tasks)))]):

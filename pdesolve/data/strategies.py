@@ -101,6 +101,15 @@ class StrategyRequest:
         return bool(source.load(self.reference).symmetric)
 
     @cached_property
+    def positive_definite(self) -> bool:
+        """Whether conjugate gradients are the family's method."""
+        if self.refusal_of_sequences:
+            return False
+        source = self.take_source()
+        self._spare.append(source)
+        return bool(source.defaults().get("ksp_type") == "cg")
+
+    @cached_property
     def refusal_of_sequences(self) -> str:
         """Why the samples are no sequence of linear systems of one size, or nothing."""
         if self.in_time:
@@ -125,9 +134,9 @@ class StrategyRequest:
         """A source of the systems, on the storage grid or another one; the caller closes it."""
         from pdesolve.sequences._petsc_sources import BlockSource, StencilSource
 
+        if grid is None and self._spare:
+            return self._spare.pop()
         if self.backend == "fem":
-            if grid is None and self._spare:
-                return self._spare.pop()
             return _form_source(self, grid or self.grid)
         _refuse_discretization(self)
         grid = grid or self.grid
@@ -338,9 +347,8 @@ def _recycled_cg(request: StrategyRequest) -> Strategy:
 def _lag(request: StrategyRequest) -> Strategy:
     from pdesolve.sequences.lagging import LagSettings
 
-    method = "cg" if request.symmetric else "gmres"
-    options: dict[str, Any] = {"ksp_type": method, "pc_type": "lu", "ksp_pc_side": "right"}
-    if request.symmetric:
+    options: dict[str, Any] = {"ksp_type": "gmres", "pc_type": "lu", "ksp_pc_side": "right"}
+    if request.positive_definite:
         options = {"ksp_type": "cg", "pc_type": "cholesky"}
     settings = SequenceSettings("lag", "two-opt", solver_parameters=options, lag=LagSettings())
     return _sequence(request, settings)
