@@ -62,9 +62,19 @@ class ConjugateGradients:
         shape = (self.layout.slots[-1], self.layout.batch)
         if self.work.is_numpy:
             np.einsum("kj,kj->j", rows[id(a)], rows[id(b)], out=self._total)
-            return xp.sum(self._total.reshape(shape), axis=0)
+            return self._folded(self._total.reshape(shape))
         self.work.multiply(rows[id(a)], rows[id(b)], out=self._scratch)
         return xp.sum(xp.sum(self._scratch, axis=0).reshape(shape), axis=0)
+
+    def _folded(self, values: Array) -> Array:
+        """Sums over the first axis, in an order that does not depend on the batch."""
+        while len(values) > 1:
+            half = len(values) // 2
+            folded = values[:half] + values[half : 2 * half]
+            if len(values) % 2:
+                folded[0] += values[-1]
+            values = folded
+        return values[0]
 
     def spread(self, numbers: Array) -> Array:
         """Numbers of the samples, ``(batch,)``, repeated over a row of places."""

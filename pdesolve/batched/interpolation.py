@@ -1,77 +1,16 @@
-"""Interpolation that follows jumps of the coefficients, and Galerkin coarse operators."""
+"""Interpolation that follows jumps of the coefficients."""
 
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
+from pdesolve.batched.coefficients import Coefficients
 from pdesolve.batched.in_place import InPlace, Pair
-from pdesolve.batched.parity_classes import Offset, ParityClasses
+from pdesolve.batched.parity_classes import Offset
 from pdesolve.spectral.transforms import Array
 
 Corner = tuple[int, ...]
 _TINY = 1e-6  # of the diagonal; a smaller sum is rounding, and such a point takes nothing
-
-
-def positive_offsets(dimension: int) -> list[Offset]:
-    """One of each pair ±δ of the offsets to the neighbours, (3^d − 1)/2 of them."""
-    zero = (0,) * dimension
-    return [offset for offset in itertools.product((-1, 0, 1), repeat=dimension) if offset > zero]
-
-
-def opposite(offset: Offset) -> Offset:
-    """−δ."""
-    return tuple(-step for step in offset)
-
-
-class Coefficients:
-    """−A on one level, half of it: what δ > 0 couples is coupled the same way by −δ.
-
-    Parameters
-    ----------
-    layout
-        Of the level.
-    work
-        Arithmetic.
-    offsets
-        The positive offsets that occur.
-
-    Attributes
-    ----------
-    centre
-        −diag A, a field.
-    coupling
-        −A of each positive offset, a field each.
-    """
-
-    def __init__(self, layout: ParityClasses, work: InPlace, offsets: list[Offset]) -> None:
-        self.layout = layout
-        self.centre = work.zeros(layout.size)
-        self.coupling = {offset: work.zeros(layout.size) for offset in offsets}
-        self.offsets = [*offsets, *map(opposite, offsets)]
-
-    def of(self, number: int, offset: Offset) -> Array:
-        """−A of an offset in the rows of a class."""
-        if not any(offset):
-            return self.layout.part(self.centre, number)
-        if offset in self.coupling:
-            return self.layout.part(self.coupling[offset], number)
-        other, shift = self.layout.neighbour(number, offset)
-        return self.layout.part(self.coupling[opposite(offset)], other, shift)
-
-    def terms(self, number: int, field: Array) -> list[tuple[int, Pair]]:
-        """Class, coefficients and values of all neighbours of the points of a class."""
-        found = []
-        for offset in self.offsets:
-            other, shift = self.layout.neighbour(number, offset)
-            pair = self.of(number, offset), self.layout.part(field, other, shift)
-            found.append((other, pair))
-        return sorted(found, key=lambda row: row[0])
-
-    def copy_ends(self) -> None:
-        """Fill in the copies at periodic ends."""
-        for field in self.coupling.values():
-            self.layout.copy_ends(field)
 
 
 class Interpolation:
@@ -223,101 +162,3 @@ class Interpolation:
             )
             for corner in self.corners(number)
         ]
-
-
-class Galerkin:
-    """Coefficients of Pᵀ A P, in two steps: A P row by row, then Pᵀ of it.
-
-    Parameters
-    ----------
-    interpolation
-        Of the level.
-    work
-        Arithmetic.
-    """
-
-    def __init__(self, interpolation: Interpolation, work: InPlace) -> None:
-        self.layout, self.work = interpolation.layout, work
-        self._interpolation = interpolation
-        zero = (0,) * self.layout.dimension
-        wanted = [zero, *positive_offsets(self.layout.dimension)]
-        self._products: dict[tuple[int, Offset], tuple[Array, list[Any]]] = {}
-        self._sums: dict[Offset, list[Any]] = {}
-        for step in wanted:
-            found = self._sum(step)
-            if found:
-                self._sums[step] = found
-        self.offsets = [step for step in self._sums if any(step)]
-        self._result = work.zeros(self.layout.single_size)
-
-    def coefficients(self) -> Any:
-        """Pairs of coarse offset and −Pᵀ A P, valid until the next pair; call `set_up` first."""
-        for step, terms in self._sums.items():
-            target = self.layout.single(self._result)
-            self._total(target, terms)
-            yield step, self.layout.coarse(self._result)
-
-    def set_up(self) -> None:
-        """Compute A P."""
-        for (number, _), (field, terms) in self._products.items():
-            values = self.layout.single(field)
-            self._total(values, terms)
-            for axis, place, partner, source in self.layout.copies(number):
-                if partner == number:
-                    self.layout.at(values, axis, place)[...] = self.layout.at(values, axis, source)
-
-    def _total(self, target: Array, terms: list[Any]) -> None:
-        pairs = [term for term in terms if term[0] is not None]
-        single = [values for weight, values in terms if weight is None]
-        if single:
-            target[...] = single[0]
-            for values in single[1:]:
-                target += values
-            self.work.add_products(target, pairs)
-        else:
-            self.work.products(target, pairs)
-
-    def _sum(self, step: Offset) -> list[Any]:
-        """The terms of the coefficient of a coarse offset: pairs of a weight and of A P."""
-        layout, terms = self.layout, []
-        for alpha in itertools.product(*((-1, 0, 1) if split else (0,) for split in layout.split)):
-            parities = tuple(abs(side) for side in alpha)
-            number = layout.number[parities]
-            below = [side < 0 for side in alpha]
-            shift = -sum(s for s, is_below in zip(layout.strides, below, strict=True) if is_below)
-            column = tuple(delta + is_below for delta, is_below in zip(step, below, strict=True))
-            product = self._product(number, column)
-            if product is None:
-                continue
-            weight = self._interpolation.weight(number, opposite(alpha), shift)
-            terms.append((weight, layout.single(product, shift)))
-        return terms
-
-    def _product(self, number: int, column: Offset) -> Array | None:
-        """The field of entries of A P in the rows of a class, in one column relative to them."""
-        if (number, column) in self._products:
-            return self._products[number, column][0]
-        layout, terms = self.layout, []
-        coefficients = self._interpolation.coefficients
-        for offset in [(0,) * layout.dimension, *coefficients.offsets]:
-            other, shift = layout.neighbour(number, offset)
-            corner = []
-            for axis, parity in enumerate(layout.classes[other]):
-                own = layout.classes[number][axis]
-                place = (own + offset[axis]) // 2 if layout.split[axis] else offset[axis]
-                side = column[axis] - place
-                corner.append(2 * side - 1 if parity else side)
-            odd = layout.classes[other]
-            allowed = all(
-                side in ((-1, 1) if parity else (0,))
-                for side, parity in zip(corner, odd, strict=True)
-            )
-            if not allowed:
-                continue
-            values = coefficients.of(number, offset)
-            terms.append((self._interpolation.weight(other, tuple(corner), shift), values))
-        if not terms:
-            return None
-        field = self.work.zeros(layout.single_size)
-        self._products[number, column] = field, terms
-        return field

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from meshes.errors import InputError
+from pdesolve.batched.coefficients import opposite, positive_offsets
 from pdesolve.batched.conjugate_gradients import ConjugateGradients
 from pdesolve.batched.in_place import InPlace
-from pdesolve.batched.interpolation import opposite, positive_offsets
 from pdesolve.batched.multigrid import Multigrid
 from pdesolve.batched.result import (
     CONVERGED,
@@ -45,13 +45,16 @@ class RefinementSettings:
         sample's answer does not depend on the others.
     dense
         Largest number of unknowns of the coarsest level.
+    refine
+        Whether to go on from the residual in float64.
     """
 
     rtol: float = 1e-8
     max_iterations: int = 200
     inner_dtype: str = "float32"
-    inner_iterations: int = 4
+    inner_iterations: int = 5
     dense: int = 64
+    refine: bool = True
 
 
 @dataclass(eq=False)
@@ -136,6 +139,8 @@ class ChunkSolver:
         xp, settings, iteration = self.xp, self.settings, self.iteration
         axes = tuple(range(1, self.grid.dimension + 1))
         status, stencils, right, initial = self._screened(stencils, right, initial, axes)
+        bad = status != RUNNING
+        unsolved = bad if bool(xp.any(bad)) else None
         size = xp.sqrt(xp.sum(right * right, axis=axes))
         if singular is not None:
             excess = xp.abs(xp.sum(right, axis=axes)) / math.sqrt(self.grid.num_points)
@@ -147,12 +152,14 @@ class ChunkSolver:
         iterations = xp.zeros_like(status)
         refinements = xp.zeros_like(status)
         stalls = xp.zeros_like(status)
-        relative = self._refine(stencils, right, values, unit, singular, axes)
+        known = None if initial is None else values
+        relative = self._refine(stencils, right, known, unit, singular, axes)
         status = self._judged(status, relative)
         best, previous = relative, xp.ones_like(unit)
         fresh = status == RUNNING
         moving = fresh
         once = xp.zeros_like(fresh)
+        lost = once
         aim = _AIM * settings.rtol
         while bool(xp.any(moving)):
             for _ in range(settings.inner_iterations):
@@ -162,6 +169,7 @@ class ChunkSolver:
                 curvature = iteration.multiply()
                 usable = (curvature > 0) & (product > 0)
                 broken = moving & ~usable
+                lost = lost | broken
                 status = xp.where(broken & fresh & once, INDEFINITE, status)
                 once = once | (broken & fresh)
                 moving = moving & usable
@@ -186,14 +194,20 @@ class ChunkSolver:
             best = xp.where(progress, relative, best)
             status = self._judged(status, relative)
             running = status == RUNNING
-            status = xp.where(running & (iterations >= settings.max_iterations), ITERATIONS, status)
+            spent = (iterations >= settings.max_iterations) | (not settings.refine)
+            status = xp.where(running & spent, ITERATIONS, status)
             status = xp.where(running & (stalls >= _STALLS), STAGNATED, status)
             moving = status == RUNNING
-            fresh = fresh | (stalls > 0) | (relative > 3.0 * updated) | ~(previous > 0)
+            fresh = fresh | lost | (stalls > 0) | (relative > 3.0 * updated)
+            lost = xp.zeros_like(lost)
         self._dirty = self._dirty or bool(xp.any(status != CONVERGED))
         if singular is not None:
             mean = xp.sum(values, axis=axes, keepdims=True) / self.grid.num_points
             values -= mean * xp.reshape(xp.astype(singular, xp.float64), mean.shape)
+        if unsolved is not None:
+            shown = xp.reshape(unsolved, (-1, *(1,) * len(axes)))
+            values = xp.where(shown, xp.nan, values)
+            relative = xp.where(unsolved, xp.nan, relative)
         return ChunkRecord(values, status, iterations, refinements, relative)
 
     def _screened(
@@ -252,7 +266,7 @@ class ChunkSolver:
         self,
         stencils: StackedStencils,
         right: Array,
-        values: Array,
+        values: Array | None,
         unit: Array,
         singular: Array | None,
         axes: tuple[int, ...],
@@ -260,8 +274,9 @@ class ChunkSolver:
         """The residual b − A u in float64, handed to the iteration; gives ‖r‖ / ‖b‖."""
         xp, residual = self.xp, self._residual
         residual[...] = 0.0
-        stencils.add_to(residual, values, self._scratch)
-        residual *= -1.0
+        if values is not None:
+            stencils.add_to(residual, values, self._scratch)
+            residual *= -1.0
         residual += right
         residual /= xp.reshape(unit, (-1, *(1,) * len(axes)))
         xp.multiply(residual, residual, out=self._scratch)

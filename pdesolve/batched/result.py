@@ -37,7 +37,8 @@ class BatchedResult:
     Parameters
     ----------
     values
-        u, shape ``(batch, *grid.shape)``, float64, of the library of the stencils.
+        u, shape ``(batch, *grid.shape)``, float64, of the library of the stencils. Where a
+        sample failed it is what was reached, or NaN if nothing could be begun.
     status
         Numbers that stand for :attr:`reasons`, NumPy, ``(batch,)``.
     iterations

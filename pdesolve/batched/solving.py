@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import numbers
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,14 +13,16 @@ import numpy as np
 from meshes.errors import InputError
 from operators.failures import LinearSolveFailure
 from pdesolve.batched.refinement import ChunkRecord, ChunkSolver, RefinementSettings
-from pdesolve.batched.result import BatchedResult, host
+from pdesolve.batched.result import INDEFINITE, ITERATIONS, STAGNATED, BatchedResult, host
 from pdesolve.batched.stencils import StackedStencils
 from pdesolve.spectral.transforms import Array
 from pdesolve.tolerances import checked_tolerance
 
-_CACHED_BYTES = 2**21  # of the numbers of one field; larger chunks fall out of the cache
+_CACHED_BYTES = 2**20  # of the numbers of one field; larger chunks fall out of the cache
 _DEVICE_BYTES = 2**28
 _SMALLEST = 1e-15
+_FIRST_ITERATIONS = 25
+_WORTH_A_RETRY = (ITERATIONS, INDEFINITE, STAGNATED)
 _NULL_SPACE = 1e-12  # of the diagonal, the largest row sum where constants are in it
 
 
@@ -33,6 +38,8 @@ def solve_batched(
     inner_iterations: int | None = None,
     constant_null_space: bool | None = None,
     chunk: int | None = None,
+    retry: bool = True,
+    workers: int = 1,
     check: bool = False,
 ) -> BatchedResult:
     """Solve A u = b for all samples of a batch.
@@ -58,7 +65,8 @@ def solve_batched(
     inner_dtype
         Type of the iteration, ``"float32"`` or ``"float64"``.
     refinement
-        Whether to go on from a new residual. Without, the iteration is left once.
+        Whether to go on from residuals in float64. Without, what the inner type reaches is
+        the answer.
     inner_iterations
         Iterations from one residual in float64 to the next; 4 when left out (25 in float64).
     constant_null_space
@@ -67,6 +75,11 @@ def solve_batched(
     chunk
         Samples that are worked on together. Left out, what fits a processor's cache, or much
         more for arrays of other libraries.
+    retry
+        Whether samples that float32 does not solve in 25 iterations go on in float64, all
+        together in a batch of their own.
+    workers
+        Threads for chunks of NumPy arrays.
     check
         Whether a sample that does not converge is an error.
 
@@ -105,7 +118,6 @@ def solve_batched(
     >>> result.values.shape, result.converged.tolist()
     ((3, 32, 32), [True, True, True])
     """
-    xp = stencils.xp
     tolerance = checked_tolerance(rtol)
     if tolerance < _SMALLEST:
         raise InputError(
@@ -119,35 +131,119 @@ def solve_batched(
         inner_iterations = max_iterations
     elif inner_iterations is None:
         inner_iterations = 4 if inner_dtype == "float32" else 25
-    for name, count in (("max_iterations", max_iterations), ("inner_iterations", inner_iterations)):
+    counts = {
+        "max_iterations": max_iterations,
+        "inner_iterations": inner_iterations,
+        "workers": workers,
+        "chunk": 1 if chunk is None else chunk,
+    }
+    for name, count in counts.items():
         _positive(name, count)
-    if chunk is not None:
-        _positive("chunk", chunk)
     if not stencils.known_symmetric and not stencils.symmetric():
         raise InputError(
             "the stencils are not symmetric; conjugate gradients need that they are. Solve these "
             "systems one by one with PETSc (ksp_type gmres or bcgs)"
         )
     singular = _null_space(stencils, constant_null_space)
-    settings = RefinementSettings(tolerance, max_iterations, inner_dtype, inner_iterations)
-    size = min(stencils.batch, chunk or _default_chunk(stencils, right))
-    solver, records = None, []
-    for start in range(0, stencils.batch, size):
-        stop = min(start + size, stencils.batch)
-        if solver is None or solver.batch != stop - start:
-            solver = ChunkSolver(stencils.part(start, stop), settings)
-        records.append(
-            solver.solve(
-                stencils.part(start, stop),
-                right[start:stop, ...],
-                None if first is None else first[start:stop, ...],
-                None if singular is None else singular[start:stop],
-            )
+    settings = RefinementSettings(
+        tolerance, max_iterations, inner_dtype, inner_iterations, refine=refinement
+    )
+    batch = _Batch(stencils, right, first, singular)
+    if (
+        not retry
+        or not refinement
+        or inner_dtype == "float64"
+        or max_iterations <= _FIRST_ITERATIONS
+    ):
+        result = _in_chunks(batch, settings, chunk, workers)
+    else:
+        result = _in_chunks(
+            batch, replace(settings, max_iterations=_FIRST_ITERATIONS), chunk, workers
         )
-    result = _joined(xp, records, tolerance)
+        begun = np.isfinite(result.relative_residuals)
+        left = np.flatnonzero(np.isin(result.status, _WORTH_A_RETRY) & begun)
+        if left.size:
+            settings = replace(
+                settings,
+                max_iterations=max_iterations - _FIRST_ITERATIONS,
+                inner_dtype="float64",
+                inner_iterations=25,
+            )
+            again = batch.taken(left, result)
+            _put(result, left, _in_chunks(again, settings, chunk, workers))
     if check and not result.converged.all():
         raise LinearSolveFailure(result.describe(), solution=result)
     return result
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    stencils: StackedStencils
+    right: Array
+    initial: Array | None
+    singular: Array | None
+
+    def part(self, start: int, stop: int) -> _Batch:
+        """Some samples, without a copy."""
+        return _Batch(
+            self.stencils.part(start, stop),
+            self.right[start:stop, ...],
+            None if self.initial is None else self.initial[start:stop, ...],
+            None if self.singular is None else self.singular[start:stop],
+        )
+
+    def taken(self, numbers: np.ndarray[Any, Any], reached: BatchedResult) -> _Batch:
+        """Copies of some samples, with what was reached as the first guess if it is of use."""
+        from array_api_compat import device
+
+        xp = self.stencils.xp
+        place = xp.asarray(numbers, device=device(self.right))
+
+        def take(array: Array) -> Array:
+            return xp.take(array, place, axis=0)
+
+        kept = xp.asarray(reached.relative_residuals < 1.0, device=device(self.right))
+        values = take(reached.values)
+        factors = xp.reshape(take(kept), (-1, *(1,) * self.stencils.grid.dimension))
+        return _Batch(
+            self.stencils.with_coefficients(take(self.stencils.coefficients)),
+            take(self.right),
+            xp.where(factors, values, xp.zeros_like(values)),
+            None if self.singular is None else take(self.singular),
+        )
+
+
+def _in_chunks(
+    batch: _Batch, settings: RefinementSettings, chunk: int | None, workers: int
+) -> BatchedResult:
+    stencils = batch.stencils
+    size = min(stencils.batch, chunk or _default_chunk(stencils, batch.right, workers))
+    kept = threading.local()
+
+    def solve(start: int) -> ChunkRecord:
+        part = batch.part(start, min(start + size, stencils.batch))
+        solver: ChunkSolver | None = getattr(kept, "solver", None)
+        if solver is None or solver.batch != part.stencils.batch:
+            solver = kept.solver = ChunkSolver(part.stencils, settings)
+        return solver.solve(part.stencils, part.right, part.initial, part.singular)
+
+    starts = range(0, stencils.batch, size)
+    if workers == 1 or len(starts) == 1:
+        records = [solve(start) for start in starts]
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            records = list(pool.map(solve, starts))
+    return _joined(stencils.xp, records, settings.rtol)
+
+
+def _put(result: BatchedResult, numbers: np.ndarray[Any, Any], again: BatchedResult) -> None:
+    """Put what was reached in float64 in the place of what float32 left."""
+    for position, number in enumerate(numbers.tolist()):
+        result.values[number, ...] = again.values[position, ...]
+    result.status[numbers] = again.status
+    result.iterations[numbers] += again.iterations
+    result.refinements[numbers] += again.refinements
+    result.relative_residuals[numbers] = again.relative_residuals
 
 
 def _joined(xp: Any, records: list[ChunkRecord], rtol: float) -> BatchedResult:
@@ -200,6 +296,7 @@ def _null_space(stencils: StackedStencils, given: bool | None) -> Array | None:
     return xp.ones_like(stencils.diagonal[(slice(None), *(0,) * stencils.grid.dimension)])
 
 
-def _default_chunk(stencils: StackedStencils, right: Array) -> int:
+def _default_chunk(stencils: StackedStencils, right: Array, workers: int) -> int:
     allowed = _CACHED_BYTES if isinstance(right, np.ndarray) else _DEVICE_BYTES
-    return max(1, allowed // (4 * stencils.grid.num_points))
+    found = max(1, allowed // (4 * stencils.grid.num_points))
+    return min(found, -(-stencils.batch // workers))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from meshes import StructuredGrid
 from pdesolve import get_family, sample_generator
 from pdesolve.batched import StackedStencils, solve_batched
+from pdesolve.grid.finite_volume import diffusion_system
+from pdesolve.problems.boundary import Dirichlet
 from tests.pdesolve.batched.systems import batch, diffusion, direct
 
 CASES = [
@@ -45,3 +48,109 @@ def test_each_sample_is_the_direct_solution(shape, options) -> None:
         assert reported <= 1e-10
         exact = direct(system)
         assert np.linalg.norm(values - exact) <= 1e-7 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("name", ["darcy2d", "darcy2d_lognormal"])
+def test_iterations_do_not_grow_with_the_grid(name) -> None:
+    family = get_family(name)
+    if name.endswith("lognormal"):
+        family = family.with_options(standard_deviation=2.0)
+    problems = [family.problem(family.sample(sample_generator(0, "train", i))) for i in range(2)]
+    for size in (16, 32, 64, 128):
+        stencils, right = batch([problem.discretize(problem.grid(size)) for problem in problems])
+        result = solve_batched(stencils, right)
+        assert result.converged.all()
+        assert result.iterations.max() <= 11
+
+
+@pytest.mark.parametrize("contrast", [1e4, 1e6])
+def test_float32_inside_reaches_the_tolerance_at_high_contrast(contrast) -> None:
+    stencils, right = batch(diffusion((64, 48), contrast=contrast))
+    result = solve_batched(stencils, right, retry=False)
+    assert result.converged.all()
+    assert result.iterations.max() <= 16
+
+
+def test_samples_that_float32_does_not_solve_go_on_in_float64() -> None:
+    rng = np.random.default_rng(0)
+    grid = StructuredGrid((32, 32))
+    sides = dict.fromkeys(grid.side_names, Dirichlet(0.0))
+    # every cell by itself one of two phases: the contrast is everywhere
+    noisy = np.where(rng.random((32, 32)) < 0.5, 1e5, 1.0)
+    hard = diffusion_system(grid, noisy, rng.normal(size=(32, 32)), sides)
+    stencils, right = batch([*diffusion((32, 32), num=2), hard])
+    alone = solve_batched(stencils, right, retry=False, max_iterations=25)
+    assert alone.converged.tolist() == [True, True, False]
+    result = solve_batched(stencils, right, max_iterations=400)
+    assert result.converged.all()
+    assert result.iterations[2] > 25
+    np.testing.assert_array_equal(result.values[:2], alone.values[:2])
+    exact = direct(hard)
+    assert np.linalg.norm(result.values[2] - exact) <= 1e-5 * np.linalg.norm(exact)
+
+
+def test_an_answer_depends_on_its_own_sample_alone() -> None:
+    stencils, right = batch(diffusion((31, 24), num=7))
+    whole = solve_batched(stencils, right)
+    for options in ({"chunk": 2}, {"chunk": 3, "workers": 2}):
+        other = solve_batched(stencils, right, **options)
+        np.testing.assert_allclose(other.values, whole.values, rtol=0, atol=1e-12)
+        np.testing.assert_array_equal(other.iterations, whole.iterations)
+
+
+def test_a_first_guess_saves_iterations() -> None:
+    stencils, right = batch(diffusion((32, 32)))
+    first = solve_batched(stencils, right, rtol=1e-4)
+    further = solve_batched(stencils, right, initial=first.values)
+    assert further.converged.all()
+    assert further.iterations.max() < solve_batched(stencils, right).iterations.min()
+    exact = solve_batched(stencils, right, initial=further.values)
+    assert exact.iterations.tolist() == [0, 0, 0]
+    np.testing.assert_array_equal(exact.values, further.values)
+
+
+def test_zero_right_hand_sides_have_zero_answers() -> None:
+    stencils, right = batch(diffusion((12, 12)))
+    right[1] = 0.0
+    result = solve_batched(stencils, right)
+    assert result.converged.all()
+    assert result.iterations[1] == 0
+    assert not result.values[1].any()
+
+
+def test_answers_with_a_free_constant_have_mean_zero() -> None:
+    fixed, free = diffusion((16, 16), num=1), diffusion((16, 16), num=1, sides="neumann")
+    stencils, right = batch([*fixed, *free])
+    result = solve_batched(stencils, right)
+    assert result.converged.all()
+    assert abs(result.values[1].mean()) <= 1e-12
+    assert abs(result.values[0].mean()) > 1e-3
+
+
+def test_float64_inside_and_no_refinement() -> None:
+    stencils, right = batch(diffusion((32, 24)))
+    result = solve_batched(stencils, right, inner_dtype="float64", refinement=False)
+    assert result.converged.all()
+    assert result.refinements.tolist() == [1, 1, 1]
+    single = solve_batched(stencils, right, refinement=False, retry=False, max_iterations=20)
+    assert not single.converged.any()  # float32 by itself does not reach 1e-8
+    assert single.relative_residuals.max() < 1e-2
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(("shape", "options"), [CASES[0], CASES[5], CASES[10], CASES[14]])
+def test_torch_gives_the_same(shape, options) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    systems = diffusion(shape, **options)
+    stencils, right = batch(systems)
+    here = solve_batched(stencils, right, rtol=1e-11)
+    there = solve_batched(
+        StackedStencils.of(systems, xp=torch), torch.asarray(right), rtol=1e-11, chunk=2
+    )
+    assert isinstance(there.values, torch.Tensor)
+    assert there.converged.all()
+    size = np.abs(here.values).max()
+    np.testing.assert_allclose(there.values.numpy(), here.values, rtol=0, atol=1e-9 * size)
+    assert np.abs(there.iterations - here.iterations).max() <= 1
