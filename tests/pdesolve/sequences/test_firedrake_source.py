@@ -58,7 +58,7 @@ def assert_same(values: Any, expected: Any) -> None:
         ("convection_diffusion2d", (12, 12), {}),
         ("elasticity2d", (6, 6), {}),
         ("elasticity2d", (5, 5), {"degree": 2}),
-        ("slit_plate", (10, 16), {}),
+        ("slit_plate", (20, 32), {}),
         ("slit_plate", (10, 16), {"degree": 2}),
     ],
 )
@@ -133,6 +133,24 @@ def test_a_plate_with_another_mesh_is_refused() -> None:
     assert geometry_of(other, own_mesh=True) != geometry_of(problems[1], own_mesh=True)
     longer = new_source(family.with_options(mesh_size=0.1), [other], (10, 16))
     assert longer.describe()["unknowns"] < source.describe()["unknowns"]
+
+
+def test_problems_that_may_share_a_mesh_have_the_same_one() -> None:
+    from pdesolve.problems.registry import FAMILIES
+    from pdesolve.sequences.geometry import geometry_of
+
+    shared = set()
+    for name in FAMILIES:
+        family: Any = get_family(name)
+        if family.has_own_mesh:
+            one, other = problems_of(family, 2)
+            key = geometry_of(one, own_mesh=True)
+            if key is not None and key == geometry_of(other, own_mesh=True):
+                shared.add(name)
+                meshes = one.default_mesh(), other.default_mesh()
+                np.testing.assert_array_equal(meshes[0].points, meshes[1].points)
+                np.testing.assert_array_equal(meshes[0].cells, meshes[1].cells)
+    assert shared == {"slit_plate"}
 
 
 def test_a_box_of_another_size_is_refused() -> None:
