@@ -150,7 +150,7 @@ class DeflatedCG(RecyclingSolver):
             self.reset(ksp)
             self._space = DeflationSpace(b, self.recycle, self.directions)
         space = self._space
-        operator = PreconditionedOperator(ksp, space.work.vectors[4])
+        operator = PreconditionedOperator(ksp)
         progress = SolveProgress(ksp)
         norm = _NORMS[ksp.getNormType()]
         self._running = DeflatedCGIteration(space, operator, progress, norm, b, x)

@@ -37,9 +37,10 @@ class GCRODR(RecyclingSolver):
     ``ksp_python_type=pdesolve.ksp.GCRODR``, ``gcrodr_restart`` (m, default 40) and
     ``gcrodr_recycle`` (k, default 20; 0 gives GMRES(m)). ``ksp_pc_side=left`` tests the
     preconditioned residual, ``right`` the true one. A preconditioner must be a linear map
-    that stays the same during a solve, which is not checked. With right preconditioning U
-    belongs to AM⁻¹ and loses value when M changes from system to system, more so than with
-    left preconditioning.
+    that stays the same during a solve, which is not checked. With right preconditioning U is
+    kept in the space of solutions, M⁻¹ times what the cited paper keeps, with the harmonic
+    Ritz vectors of M⁻¹A: so it is of use to the next system though M has changed, for the
+    storage of another m + 2 vectors.
 
     The iteration number counts Arnoldi steps, as with GMRES(m). Where the projection alone
     meets the tolerance, it counts as one iteration. Before a solve is reported converged,
@@ -148,8 +149,8 @@ class GCRODR(RecyclingSolver):
     def solve(self, ksp: Any, b: Any, x: Any) -> None:
         """Solve one system; PETSc calls this."""
         self.setUp(ksp)
-        space = self._storage(ksp, b)
-        operator = PreconditionedOperator(ksp, space.work.vectors[3])
+        operator = PreconditionedOperator(ksp)
+        space = self._storage(ksp, b, operator.right)
         progress = SolveProgress(ksp)
         self._running = GCRODRIteration(space, operator, progress, b, x)
         try:
@@ -182,9 +183,9 @@ class GCRODR(RecyclingSolver):
                 f"gcrodr_restart={self.restart}; half of it is usual"
             )
 
-    def _storage(self, ksp: Any, b: Any) -> DeflatedKrylovSpace:
-        fits = self._fits(b, self.restart, self.recycle)
+    def _storage(self, ksp: Any, b: Any, right: bool) -> DeflatedKrylovSpace:
+        fits = self._fits(b, self.restart, self.recycle, right)
         if self._space is None or not fits:
             self.reset(ksp)
-            self._space = DeflatedKrylovSpace(b, self.restart, self.recycle)
+            self._space = DeflatedKrylovSpace(b, self.restart, self.recycle, right)
         return self._space

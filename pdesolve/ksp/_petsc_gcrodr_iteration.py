@@ -100,14 +100,9 @@ class GCRODRIteration:
             self._operator.precondition(right_hand_side, self._residual)
 
     def _add_correction(self, target: Any) -> None:
-        """Corrections are gathered; with right preconditioning this preconditions their sum."""
         work = self._space.work
         work.changed(1)
-        if self._operator.right:
-            self._operator.precondition(self._correction, self._scratch)
-            target.axpy(1.0, self._scratch)
-        else:
-            target.axpy(1.0, self._correction)
+        target.axpy(1.0, self._correction)
         work.rows[1] = 0
         work.changed(1)
 

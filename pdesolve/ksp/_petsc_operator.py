@@ -11,31 +11,29 @@ _STATE_UNKNOWN = ("shell", "python", "nest", "composite", "mffd")
 
 
 class PreconditionedOperator:
-    """M⁻¹A (left) or AM⁻¹ (right) for one solve.
+    """A and M⁻¹ for one solve.
 
     Parameters
     ----------
     ksp
         The PETSc solver.
-    between
-        Vector for what lies between matrix and preconditioner.
 
     Attributes
     ----------
     products
         Products with A so far.
     right
-        Whether the preconditioner is applied first.
+        Whether the preconditioner is applied first; never where there is none.
     """
 
-    def __init__(self, ksp: Any, between: Any) -> None:
+    def __init__(self, ksp: Any) -> None:
         self.products = 0
-        self.right = ksp.getPCSide() == PETSc.PC.Side.RIGHT
         self._matrix, self._preconditioning_matrix = ksp.getOperators()
         self._pc = ksp.getPC()
+        right = ksp.getPCSide() == PETSc.PC.Side.RIGHT
+        self.right = right and self._pc.getType() != PETSc.PC.Type.NONE
         null_space = self._matrix.getNullSpace()
         self._null_space = null_space if null_space.handle else None
-        self._between = between
 
     def multiply(self, source: Any, target: Any) -> None:
         """Set target = A source."""
@@ -48,14 +46,10 @@ class PreconditionedOperator:
         if self._null_space is not None:
             self._null_space.remove(target)
 
-    def apply(self, source: Any, target: Any) -> None:
-        """Set target = M⁻¹A source, or AM⁻¹ source."""
-        if self.right:
-            self.precondition(source, self._between)
-            self.multiply(self._between, target)
-        else:
-            self.multiply(source, self._between)
-            self.precondition(self._between, target)
+    def apply(self, source: Any, between: Any, target: Any) -> None:
+        """Set between = A source and target = M⁻¹A source."""
+        self.multiply(source, between)
+        self.precondition(between, target)
 
     def residual(self, b: Any, x: Any, target: Any) -> None:
         """Set target = b − A x."""
