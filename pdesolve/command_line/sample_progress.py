@@ -43,7 +43,7 @@ class SampleProgress:
     @property
     def rate(self) -> float:
         """Samples a second."""
-        return self.done / max(self._clock() - self._began, 1e-9)
+        return self.done / max(float(self._clock() - self._began), 1e-9)
 
     def rows(self) -> list[tuple[str, str]]:
         """What is shown, one row each."""

@@ -73,6 +73,7 @@ class BatchStrategy:
         self._estimator = estimator
         self._convert = convert
         stencil = 2 * grid.dimension + 1
+        self.in_batches = True
         self.size = max(1, BATCH_BYTES // (8 * stencil * grid.num_points))
 
     def describe(self) -> Mapping[str, Any]:

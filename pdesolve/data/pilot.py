@@ -37,6 +37,9 @@ OTHER_DATA = ("operator-action",)
 """Strategies whose data follow another distribution than the family's: never chosen."""
 
 FACTORISING = ("direct", "lag", "multi-rhs")
+LARGEST = 12
+LONG_ENOUGH = 0.1
+MISSED, BEHIND = "missed the tolerance, or took too long", "far behind"
 PATIENCE = 5.0
 """How many times the best time a candidate's first sample may take."""
 
@@ -168,37 +171,72 @@ def _try(
     num_samples: int,
     best: Trial | None,
 ) -> Trial:
-    times: list[float] = []
     note = ""
     way: Strategy = make_strategy(name, request)
     if best is not None and hasattr(way, "limit"):
         way.limit = PATIENCE * max(best.each, 1e-3)
+    timing = _Timing()
     try:
-        records = way.solve(pilot)
-        start = last = time.perf_counter()
-        for record in records:
-            now = time.perf_counter()
-            times.append(now - last)
-            if record.status is not Status.SOLVED:
-                note = "missed the tolerance, or took too long"
-                break
-            if best is not None and len(times) > 1 and times[-1] > 2 * best.each:
-                note = "far behind"
-                break
-            if len(times) >= 4 and (now - start > 0.1 or len(times) >= 12):
-                break
-            last = time.perf_counter()
+        if getattr(way, "in_batches", False):
+            note = timing.of_batches(way, pilot)
+        else:
+            note = timing.one_by_one(way, pilot, best)
     except (InputError, SolveFailure) as error:
         note = str(error)
     finally:
         way.close()
-    failed = bool(note and note != "far behind") or not times
-    first = times[0] if times else math.inf
-    each = statistics.median(times[1:]) if len(times) > 1 else first
     size = getattr(way, "schedule", BY_NUMBER).chunk or num_samples
     starts = math.ceil(num_samples / size)
-    total = math.inf if failed else first * starts + each * (num_samples - starts)
-    return Trial(name, first, each, len(times), total, note)
+    failed = bool(note and note != BEHIND) or not timing.samples
+    total = timing.first * starts + timing.each * (num_samples - starts)
+    return Trial(
+        name, timing.first, timing.each, timing.samples, math.inf if failed else total, note
+    )
+
+
+class _Timing:
+    """Seconds of the first sample, and of each that follows."""
+
+    def __init__(self) -> None:
+        self.first = self.each = math.inf
+        self.samples = 0
+
+    def one_by_one(self, way: Strategy, pilot: Sequence[SampleTask], best: Trial | None) -> str:
+        """Until it is clear; gives why it was given up, or nothing."""
+        times: list[float] = []
+        note = ""
+        start = last = time.perf_counter()
+        for record in way.solve(pilot):
+            now = time.perf_counter()
+            times.append(now - last)
+            if record.status is not Status.SOLVED:
+                note = MISSED
+            elif best is not None and len(times) > 1 and times[-1] > 2 * best.each:
+                note = BEHIND
+            if note or len(times) == LARGEST or (len(times) >= 4 and now - start > LONG_ENOUGH):
+                break
+            last = time.perf_counter()
+        self.samples = len(times)
+        self.first = times[0]
+        self.each = statistics.median(times[1:]) if len(times) > 1 else times[0]
+        return note
+
+    def of_batches(self, way: Strategy, pilot: Sequence[SampleTask]) -> str:
+        """A few, then all: their difference is what the others cost."""
+        few, seconds = pilot[: max(1, len(pilot) // 4)], []
+        for part in (few, pilot):
+            start = time.perf_counter()
+            records = list(way.solve(part))
+            seconds.append(time.perf_counter() - start)
+        self.samples = len(pilot)
+        more = len(pilot) - len(few)
+        self.each = (
+            max((seconds[1] - seconds[0]) / more, 0.1 * seconds[1] / len(pilot))
+            if more
+            else seconds[1]
+        )
+        self.first = max(seconds[1] - (len(pilot) - 1) * self.each, self.each)
+        return "" if all(record.status is Status.SOLVED for record in records) else MISSED
 
 
 def _why(trials: Sequence[Trial]) -> str:

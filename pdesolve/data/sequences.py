@@ -116,6 +116,7 @@ class SequenceStrategy:
         self.backend = backend
         self.unused_options = unused_options
         self.schedule = Schedule(settings.order, settings.chunk)
+        self.in_batches = settings.block > 1
         self._estimator = estimator
         self._checked = False
         self.limit: float | None = None
