@@ -62,9 +62,9 @@ class KeptAssembly:
             self._context.restart()
             form = write()
         homogeneous = tuple(self._zeros(item) for item in form.boundary_conditions)
-        program = FormProgram(form, homogeneous, self.lift)
+        program = FormProgram(form, homogeneous, self.lift, self._context)
         self._programs = [program, *self._programs][:MOST_PROGRAMS]
-        self._context.read_only_at(_needed_nodes([item.form for item in self._programs]))
+        self._context.read_only_at(_needed_nodes(self._programs))
         return form, program
 
     def _find(self, form: Any) -> FormProgram | None:
@@ -136,12 +136,12 @@ class KeptAssembly:
         return np.asarray(self.lift.dat.data_ro, dtype=np.float64).reshape(-1)
 
 
-def _needed_nodes(forms: Sequence[LinearForm]) -> dict[Any, Any]:
+def _needed_nodes(programs: Sequence[FormProgram]) -> dict[Any, Any]:
     """Nodes of the coefficients that only stand in integrals over numbered sides."""
     sides: dict[Any, set[int]] = {}
     others: set[Any] = set()
-    for form in forms:
-        for integral in (*form.bilinear.integrals(), *form.linear.integrals()):
+    for program in programs:
+        for integral in (*program.bilinear.integrals(), *program.linear.integrals()):
             found = extract_coefficients(integral.integrand())
             number = integral.subdomain_id()
             if integral.integral_type() == "exterior_facet" and isinstance(number, int):

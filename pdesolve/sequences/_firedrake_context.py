@@ -82,6 +82,10 @@ class KeptContext(FormContext):
         """Whether a coefficient has values of the last problem at some of its nodes only."""
         return coefficient in self.kept.needed
 
+    def owns(self, coefficient: Any) -> bool:
+        """Whether a coefficient or constant was made by :meth:`data`."""
+        return any(item is coefficient for item in self.kept.coefficients.values())
+
     def side_of(self, condition: Any) -> KeptSide | None:
         """What is kept for a condition made by :meth:`dirichlet`."""
         for side in self.kept.sides.values():

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from firedrake.assemble import get_assembler
 
-from pdesolve.fem._firedrake import firedrake
+from pdesolve.fem._firedrake import firedrake, ufl
 from pdesolve.fem._firedrake_forms import LinearForm
 from pdesolve.sequences._firedrake_context import KeptContext
+from pdesolve.sequences._firedrake_supported import UnsupportedFormError
 
 
 class FormProgram:
@@ -20,20 +21,35 @@ class FormProgram:
     Parameters
     ----------
     form
-        The first form of this kind; its coefficients are those that are assembled with.
+        The first form of this kind.
     homogeneous
         Its boundary conditions with zeros.
     lift
         Firedrake function that holds the given boundary values.
+    context
+        Its coefficients are assembled with as they are; of others, which belong to the
+        problem, copies are made.
     """
 
-    def __init__(self, form: LinearForm, homogeneous: tuple[Any, ...], lift: Any) -> None:
-        self.form = form
+    def __init__(
+        self,
+        form: LinearForm,
+        homogeneous: tuple[Any, ...],
+        lift: Any,
+        context: KeptContext,
+    ) -> None:
         self.signatures = form.bilinear.signature(), form.linear.signature()
         self.conditions = form.boundary_conditions
         self._homogeneous = homogeneous
         self._lift = lift
-        self._terminals = [_terminals(part) for part in (form.bilinear, form.linear)]
+        found = [_terminals(part) for part in (form.bilinear, form.linear)]
+        foreign = [item for part in found for item in part if not context.owns(item)]
+        copies = {item: _copy(item) for item in dict.fromkeys(foreign)}
+        self._terminals = [[copies.get(item, item) for item in part] for part in found]
+        self.bilinear, self.linear = form.bilinear, form.linear
+        if copies:
+            self.bilinear = ufl.replace(form.bilinear, copies)
+            self.linear = ufl.replace(form.linear, copies)
         self._assemblers: dict[str, Any] = {}
         digest = hashlib.blake2b(self.signatures[0].encode(), digest_size=16)
         for condition in homogeneous:
@@ -43,15 +59,14 @@ class FormProgram:
 
     def is_for(self, form: LinearForm) -> bool:
         """Whether a form is this one up to the values in its coefficients, which are these."""
-        own = self.form
         return (
             len(form.boundary_conditions) == len(self.conditions)
             and all(
                 one is other
                 for one, other in zip(form.boundary_conditions, self.conditions, strict=True)
             )
-            and bool(own.bilinear.equals(form.bilinear))
-            and bool(own.linear.equals(form.linear))
+            and bool(self.bilinear.equals(form.bilinear))
+            and bool(self.linear.equals(form.linear))
         )
 
     def take_values(
@@ -86,7 +101,7 @@ class FormProgram:
         """Assemble the matrix into a Firedrake matrix, a new one if None."""
         if "matrix" not in self._assemblers:
             self._assemblers["matrix"] = get_assembler(
-                self.form.bilinear, bcs=self._homogeneous, mat_type="aij"
+                self.bilinear, bcs=self._homogeneous, mat_type="aij"
             )
         return self._assemblers["matrix"].assemble(tensor=tensor)
 
@@ -94,9 +109,9 @@ class FormProgram:
         """Assemble the right-hand side, that of the correction where `lifted`."""
         name = "lifted" if lifted else "plain"
         if name not in self._assemblers:
-            linear = self.form.linear
+            linear = self.linear
             if lifted:
-                linear = linear - firedrake.action(self.form.bilinear, self._lift)
+                linear = linear - firedrake.action(self.bilinear, self._lift)
             self._assemblers[name] = get_assembler(linear, bcs=self._homogeneous)
         return self._assemblers[name].assemble(tensor=tensor)
 
@@ -106,6 +121,17 @@ def _terminals(form: Any) -> list[Any]:
     numbers: Mapping[Any, int] = form.terminal_numbering()
     found = [item for item in numbers if hasattr(item, "dat")]
     return sorted(found, key=lambda item: (type(item).__name__, numbers[item]))
+
+
+def _copy(terminal: Any) -> Any:
+    """A function or constant of the same kind with the same values."""
+    if isinstance(terminal, firedrake.Function):
+        return firedrake.Function(terminal)
+    if isinstance(terminal, firedrake.Constant):
+        return firedrake.Constant(terminal.dat.data_ro.reshape(terminal.ufl_shape))
+    raise UnsupportedFormError(
+        f"a form with a {type(terminal).__name__} cannot be assembled in a matrix that is kept"
+    )
 
 
 def _same_space(one: Any, other: Any) -> bool:

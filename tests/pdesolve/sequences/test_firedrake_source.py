@@ -269,6 +269,28 @@ def test_forms_with_new_objects_have_their_values_copied() -> None:
     assert marks[5] != marks[1]
 
 
+def test_functions_that_belong_to_the_problems_are_left_alone() -> None:
+    import firedrake as fd
+
+    from pdesolve.fem import box_mesh
+    from pdesolve.problems.darcy import DarcyProblem
+
+    mesh = box_mesh(StructuredGrid((6, 6)))
+    space = fd.FunctionSpace(mesh.mesh, "DG", 0)
+    functions = [fd.Function(space), fd.Function(space)]
+    rng = np.random.default_rng(0)
+    for function in functions:
+        function.dat.data[...] = rng.uniform(1.0, 3.0, len(function.dat.data))
+    values = [function.dat.data_ro.copy() for function in functions]
+    problems = [DarcyProblem(function, dimension=2) for function in functions]
+    source = own_source(problems[0], mesh, outputs=("pressure",))
+    for number in (0, 1, 0, 0, 1):
+        expected = solve(problems[number], mesh=mesh, solver_parameters=DIRECT)
+        assert_same(answer(source, problems[number]), expected.on(source.grid).values)
+        for function, value in zip(functions, values, strict=True):
+            np.testing.assert_array_equal(function.dat.data_ro, value)
+
+
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
