@@ -18,7 +18,7 @@ from pdesolve.batched.stencils import StackedStencils
 from pdesolve.spectral.transforms import Array
 from pdesolve.tolerances import checked_tolerance
 
-_CACHED_BYTES = 2**20  # of the numbers of one field; larger chunks fall out of the cache
+_CACHED_BYTES = 2**20  # of one field of the iteration; larger chunks fall out of a core's cache
 _DEVICE_BYTES = 2**28
 _SMALLEST = 1e-15
 _FIRST_ITERATIONS = 25
@@ -297,6 +297,8 @@ def _null_space(stencils: StackedStencils, given: bool | None) -> Array | None:
 
 
 def _default_chunk(stencils: StackedStencils, right: Array, workers: int) -> int:
-    allowed = _CACHED_BYTES if isinstance(right, np.ndarray) else _DEVICE_BYTES
+    from array_api_compat import device
+
+    allowed = _CACHED_BYTES if str(device(right)) == "cpu" else _DEVICE_BYTES
     found = max(1, allowed // (4 * stencils.grid.num_points))
     return min(found, -(-stencils.batch // workers))
