@@ -16,6 +16,10 @@ from meshes.errors import require
 
 if TYPE_CHECKING:
     from neural.accelerate import initial_guess as initial_guess
+    from neural.batched_solve import solve_stencils as solve_stencils
+    from neural.batched_solve import torch_batches as torch_batches
+    from neural.diffusion_stencils import DiffusionSolve as DiffusionSolve
+    from neural.diffusion_stencils import diffusion_coefficients as diffusion_coefficients
     from neural.evaluation.measurement import evaluate as evaluate
     from neural.evaluation.report import EvaluationReport as EvaluationReport
     from neural.models.fno import FNO as FNO
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from neural.training.module import SurrogateModule as SurrogateModule
 
 _HOME = {
+    "DiffusionSolve": "neural.diffusion_stencils",
     "EvaluationReport": "neural.evaluation.report",
     "FNO": "neural.models.fno",
     "MODELS": "neural.models.registry",
@@ -38,9 +43,12 @@ _HOME = {
     "StencilConvolution": "neural.stencils",
     "Surrogate": "neural.surrogate",
     "SurrogateModule": "neural.training.module",
+    "diffusion_coefficients": "neural.diffusion_stencils",
     "evaluate": "neural.evaluation.measurement",
     "get_model": "neural.models.registry",
     "initial_guess": "neural.accelerate",
+    "solve_stencils": "neural.batched_solve",
+    "torch_batches": "neural.batched_solve",
 }
 __all__ = list(_HOME)
 

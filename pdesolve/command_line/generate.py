@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import time
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-from meshes.errors import InputError
+from meshes.errors import InputError, require
 from pdesolve.command_line.main import SUCCESS
-from pdesolve.command_line.parsing import VerbParser, required
+from pdesolve.command_line.parsing import VerbParser, Words, required
 from pdesolve.command_line.problems import (
     add_family,
     add_solver_parameters,
@@ -77,6 +78,12 @@ def _parser() -> VerbParser:
         "order in which samples are solved, in place of the strategy's own: index, "
         "nearest-neighbor, two-opt or space-filling; the file has them by number",
     )
+    parser.option(
+        "device",
+        Literal["cpu", "cuda"],
+        "where --strategy batched solves: cpu, or cuda (a GPU, through torch)",
+        "cpu",
+    )
     parser.option("dtype", Literal["float64", "float32"], "how fields are stored", "float64")
     parser.option("estimate_error", bool, "whether to estimate discretisation errors", True)
     parser.option("shard_size", int, "samples between two writes; what an interruption may cost")
@@ -104,6 +111,29 @@ def _show_choice(choice: Choice) -> None:
     print(f"strategy {choice.name}: {choice.reason}")
 
 
+def _on_device(given: Words, family: Any, solver_parameters: Mapping[str, Any]) -> Any:
+    """The strategy, by name or on the device that was asked for."""
+    if given["device"] == "cpu":
+        return given["strategy"]
+    backend = family.backends[0] if given["backend"] == "auto" else given["backend"]
+    unused = [name for name in ("dt", "method", "element", "degree", "order") if given[name]]
+    if given["strategy"] != "batched" or backend != "grid":
+        raise InputError(
+            f"--device {given['device']} is for --strategy batched with the backend grid, not for "
+            f"strategy {given['strategy']} with {backend}; leave --device out"
+        )
+    if solver_parameters or unused:
+        raise InputError(
+            f"--device {given['device']} takes no "
+            f"{f'--{unused[0]}' if unused else 'PETSc options'}; leave that out"
+        )
+    require("torch", extra="neural")
+    tolerance = {} if given["rtol"] is None else {"rtol": given["rtol"]}
+    return importlib.import_module("neural.batched_solve").torch_batches(
+        given["device"], estimate_error=given["estimate_error"], **tolerance
+    )
+
+
 def run(words: Sequence[str]) -> int:
     """Generate the file and print a summary."""
     from pdesolve.data import generate
@@ -121,6 +151,7 @@ def run(words: Sequence[str]) -> int:
             "--backend fem"
         )
     solver_parameters = start_solver(given)
+    strategy = _on_device(given, family, solver_parameters)
     start = time.perf_counter()
     with sample_progress(processes().rank == 0) as progress:
         info = generate(
@@ -139,7 +170,7 @@ def run(words: Sequence[str]) -> int:
             shard_size=given["shard_size"],
             overwrite=given["overwrite"],
             licence=given["licence"],
-            strategy=given["strategy"],
+            strategy=strategy,
             order=given["order"],
             progress=progress.advance,
             observer=progress.observe,
