@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pdesolve.batched.result import BatchedResult as BatchedResult
+    from pdesolve.batched.solver import BatchedSolver as BatchedSolver
     from pdesolve.batched.solving import solve_batched as solve_batched
     from pdesolve.batched.stencils import StackedStencils as StackedStencils
 
 _HOME = {
     "BatchedResult": "result",
+    "BatchedSolver": "solver",
     "StackedStencils": "stencils",
     "solve_batched": "solving",
 }

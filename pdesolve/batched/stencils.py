@@ -126,6 +126,14 @@ class StackedStencils:
         """Number of samples."""
         return int(self.coefficients.shape[0])
 
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What two batches must have in common to be solved with the same arrays."""
+        from array_api_compat import device
+
+        where = str(device(self.coefficients))
+        return self.grid, self.offsets.tobytes(), self.xp.__name__, where
+
     def part(self, start: int, stop: int) -> StackedStencils:
         """Some of the samples, without a copy."""
         return self.with_coefficients(self.coefficients[start:stop, ...])

@@ -7,7 +7,7 @@ import pytest
 
 from meshes import StructuredGrid
 from pdesolve import get_family, sample_generator
-from pdesolve.batched import StackedStencils, solve_batched
+from pdesolve.batched import BatchedSolver, StackedStencils, solve_batched
 from pdesolve.grid.finite_volume import diffusion_system
 from pdesolve.problems.boundary import Dirichlet
 from tests.pdesolve.batched.systems import batch, diffusion, direct
@@ -154,3 +154,24 @@ def test_torch_gives_the_same(shape, options) -> None:
     size = np.abs(here.values).max()
     np.testing.assert_allclose(there.values.numpy(), here.values, rtol=0, atol=1e-9 * size)
     assert np.abs(there.iterations - here.iterations).max() <= 1
+
+
+def test_a_solver_is_used_again_with_other_samples_and_grids() -> None:
+    solver = BatchedSolver()
+    for seed, shape, num in ((0, (16, 16), 3), (1, (16, 16), 3), (2, (9, 20), 2), (3, (16, 16), 5)):
+        stencils, right = batch(diffusion(shape, num=num, seed=seed))
+        found = solver.solve(stencils, right)
+        assert found.converged.all()
+        np.testing.assert_array_equal(found.values, solve_batched(stencils, right).values)
+
+
+def test_what_a_bad_sample_leaves_does_not_reach_the_next_batch() -> None:
+    solver = BatchedSolver(chunk=3)
+    stencils, right = batch(diffusion((16, 16)))
+    coefficients = stencils.coefficients.copy()
+    coefficients[1, 0] -= 100.0
+    bad = StackedStencils(stencils.grid, stencils.offsets, coefficients)
+    assert solver.solve(bad, right).converged.tolist() == [True, False, True]
+    np.testing.assert_array_equal(
+        solver.solve(stencils, right).values, solve_batched(stencils, right).values
+    )
