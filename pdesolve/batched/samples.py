@@ -25,15 +25,14 @@ class Samples:
         A and b.
     initial
         First guess, or None for zero.
-    singular
-        Numbers 0 and 1, ``(batch,)``: whether constants are in a sample's null space; None if
-        they are in no sample's.
+    free
+        Whether constants solve A u = 0 in all samples; None to find it out for each.
     """
 
     stencils: StackedStencils
     right: Array
     initial: Array | None
-    singular: Array | None
+    free: bool | None = None
 
     def part(self, start: int, stop: int) -> Samples:
         """Some samples, without a copy."""
@@ -41,7 +40,7 @@ class Samples:
             self.stencils.part(start, stop),
             self.right[start:stop, ...],
             None if self.initial is None else self.initial[start:stop, ...],
-            None if self.singular is None else self.singular[start:stop],
+            self.free,
         )
 
     def taken(self, numbers: np.ndarray[Any, Any], reached: BatchedResult) -> Samples:
@@ -61,7 +60,7 @@ class Samples:
             self.stencils.with_coefficients(take(self.stencils.coefficients)),
             take(self.right),
             xp.where(factors, values, xp.zeros_like(values)),
-            None if self.singular is None else take(self.singular),
+            self.free,
         )
 
 
@@ -84,10 +83,18 @@ def checked_array(name: str, given: Array, stencils: StackedStencils) -> Array:
 
 
 def null_spaces(stencils: StackedStencils, given: bool | None) -> Array | None:
-    """Whether constants are in each sample's null space, or None if in none's."""
+    """Numbers 0 and 1 ``(batch,)``: whether constants are in a sample's null space.
+
+    None if they are in no sample's.
+    """
+    from array_api_compat import device
+
     xp = stencils.xp
     if given is False:
         return None
+    if given is None and stencils.known_free is not None:
+        known = xp.asarray(stencils.known_free, device=device(stencils.coefficients))
+        return xp.astype(known, xp.float64) if stencils.known_free.any() else None
     if given is None:
         axes = tuple(range(1, stencils.grid.dimension + 1))
         sums = xp.max(xp.abs(stencils.row_sums()), axis=axes)

@@ -113,12 +113,7 @@ class BatchedSolver:
         """
         right = checked_array("right_hand_side", right_hand_side, stencils)
         first = None if initial is None else checked_array("initial", initial, stencils)
-        if not stencils.known_symmetric and not stencils.symmetric():
-            raise InputError(
-                "the stencils are not symmetric; conjugate gradients need that they are. Solve "
-                "these systems one by one with PETSc (ksp_type gmres or bcgs)"
-            )
-        samples = Samples(stencils, right, first, null_spaces(stencils, constant_null_space))
+        samples = Samples(stencils, right, first, constant_null_space)
         if not self._retries:
             result = self._in_chunks(samples, self.settings)
         else:
@@ -155,13 +150,19 @@ class BatchedSolver:
 
         def solve(start: int) -> ChunkRecord:
             part = samples.part(start, min(start + size, stencils.batch))
+            if not part.stencils.known_symmetric and not part.stencils.symmetric():
+                raise InputError(
+                    "the stencils are not symmetric; conjugate gradients need that they are. Solve "
+                    "these systems one by one with PETSc (ksp_type gmres or bcgs)"
+                )
+            singular = null_spaces(part.stencils, part.free)
             key = settings, part.stencils.batch, *part.stencils.kind
             with self._lock:
                 kept = self._free.get(key)
                 solver = kept.pop() if kept else None
             if solver is None:
                 solver = ChunkSolver(part.stencils, settings)
-            record = solver.solve(part.stencils, part.right, part.initial, part.singular)
+            record = solver.solve(part.stencils, part.right, part.initial, singular)
             with self._lock:
                 self._free.setdefault(key, []).append(solver)
             return record

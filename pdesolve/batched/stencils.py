@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from meshes.errors import InputError
 from meshes.structured import StructuredGrid
@@ -38,6 +39,10 @@ class StackedStencils:
         Whether to look at the values: that all are finite, and zero where there is no
         neighbour. Without it a sample that is not finite is left to
         :func:`pdesolve.batched.solve_batched`, which marks it.
+    known_symmetric
+        Whether it is known that all are symmetric, which is then not looked at again.
+    known_free
+        Whether constants are in each sample's null space, NumPy, where that is known.
 
     Raises
     ------
@@ -62,6 +67,7 @@ class StackedStencils:
         *,
         check: bool = True,
         known_symmetric: bool = False,
+        known_free: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         from array_api_compat import array_namespace, is_array_api_obj
 
@@ -82,6 +88,7 @@ class StackedStencils:
             )
         self.grid = grid
         self.known_symmetric = known_symmetric
+        self.known_free = known_free
         self.coefficients = xp.astype(coefficients, xp.float64, copy=False)
         self.xp = xp
         self._windows = [self._windows_of(row.tolist()) for row in self.offsets]
@@ -118,8 +125,16 @@ class StackedStencils:
                     f"{item.grid}, {item.offsets.tolist()}; solve it in another batch"
                 )
         values = np.stack([item.coefficients for item in stencils])
-        library = array_library(xp)
-        return cls(first.grid, first.offsets, library.asarray(values, device=device), check=False)
+        given = [item for item in systems if not isinstance(item, Stencil)]
+        complete = len(given) == len(stencils)
+        return cls(
+            first.grid,
+            first.offsets,
+            array_library(xp).asarray(values, device=device),
+            check=False,
+            known_symmetric=complete and all(item.symmetric for item in given),
+            known_free=np.array([item.constant_null_space for item in given]) if complete else None,
+        )
 
     @property
     def batch(self) -> int:
@@ -136,7 +151,16 @@ class StackedStencils:
 
     def part(self, start: int, stop: int) -> StackedStencils:
         """Some of the samples, without a copy."""
-        return self.with_coefficients(self.coefficients[start:stop, ...])
+        values = self.coefficients[start:stop, ...]
+        free = None if self.known_free is None else self.known_free[start:stop]
+        return StackedStencils(
+            self.grid,
+            self.offsets,
+            values,
+            check=False,
+            known_symmetric=self.known_symmetric,
+            known_free=free,
+        )
 
     def with_coefficients(self, values: Array) -> StackedStencils:
         """Others with the same grid and offsets, unchecked."""
