@@ -1,0 +1,84 @@
+"""The scripts on strategies at a size of seconds, each with a number that can fail."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "data_strategies"))
+
+pytestmark = pytest.mark.petsc
+
+
+def found_by(name: str, folder: Path, *arguments: object) -> dict[str, Any]:
+    """What a script returns; it must have saved a figure."""
+    given = ["--output", str(folder), *map(str, arguments)]
+    found: dict[str, Any] = importlib.import_module(name).main(given)
+    (figure,) = folder.glob("*.png")
+    assert figure.stat().st_size > 10_000
+    return found
+
+
+def test_recycling_saves_iterations_sorted_or_not(tmp_path: Path) -> None:
+    found = found_by("skr", tmp_path, "--cells", 32, "--num-samples", 16)
+    for name in ("sorted", "as drawn"):
+        # nothing is handed to the first, which needs restarts as GMRES(40) does
+        assert found[f"later, {name}"] < 0.75 * found[f"first, {name}"]
+        assert found[f"later, {name}"] < 0.75 * found["later, GMRES(40)"]
+    assert found["largest difference"] < 1e-6
+
+
+def test_deflation_saves_iterations_with_either_preconditioner(tmp_path: Path) -> None:
+    found = found_by("recycled_cg", tmp_path, "--cells", 32, "--num-samples", 16)
+    assert found["recycled, none"] < 0.85 * found["plain, none"]
+    assert found["recycled, icc"] < 0.75 * found["plain, icc"]
+
+
+def test_lagging_keeps_what_changes_slowly_only(tmp_path: Path) -> None:
+    found = found_by("lag", tmp_path, "--cells", 32, "--num-samples", 40)
+    assert found["fresh, strip, gamg"] < 0.3
+    assert found["fresh, darcy2d, gamg"] > 0.9
+    # without a sample kept the third case would show nothing
+    assert found["fresh, strip, cholesky"] < 1
+
+
+def test_a_repeated_operator_makes_one_group(tmp_path: Path) -> None:
+    found = found_by("multi_rhs", tmp_path, "--cells", 16, "--num-samples", 40)
+    # 40 samples in blocks of at most 32: a second operator would make a third block
+    assert found["blocks, 16"] == pytest.approx(2)
+    assert found["largest difference"] < 1e-6
+
+
+def test_transforms_suit_smooth_coefficients(tmp_path: Path) -> None:
+    found = found_by("fast_transform", tmp_path, "--cells", 16, 32, "--num-samples", 12)
+    for cells in (16, 32):
+        smooth = found[f"darcy2d_lognormal, {cells}, fast-transform"]
+        assert smooth < found[f"darcy2d, {cells}, fast-transform"]
+    # hardly dependent on the grid
+    coarse, fine = (found[f"darcy2d_lognormal, {n}, fast-transform"] for n in (16, 32))
+    assert fine < 1.25 * coarse
+
+
+def test_batches_give_the_same_answers(tmp_path: Path) -> None:
+    found = found_by("batched", tmp_path, "--cells", 16, 32, "--num-samples", 12)
+    assert found["largest difference"] < 1e-6
+    assert found["iterations, 32"] < 15
+
+
+def test_automatic_choice_sees_a_repeated_operator(tmp_path: Path) -> None:
+    found = found_by("auto", tmp_path, "--cells", 16, "--num-samples", 20)
+    assert found["poisson2d"] in ("multi-rhs", "independent")
+    # no operator repeats, and nothing that makes other data is taken
+    for family in ("darcy2d_lognormal", "convection_diffusion2d"):
+        assert found[family] not in ("multi-rhs", "operator-action")
+
+
+def test_kept_objects_change_no_answer(tmp_path: Path) -> None:
+    found = found_by("independent", tmp_path, "--cells", 32, "--num-samples", 12)
+    assert found["largest difference"] < 1e-6
+    # the kept interpolation is that of the first sample
+    assert abs(found["iterations, kept"] - found["iterations, new objects"]) < 3
