@@ -109,6 +109,12 @@ def reason_name(reason: int) -> str:
     return names.get(reason, f"reason {reason}")
 
 
+def raise_input_error(error: Exception) -> None:
+    """Raise what a solver or preconditioner written in Python refused, if that is the cause."""
+    if isinstance(error.__cause__, InputError):
+        raise error.__cause__
+
+
 def unused_message(unused: list[str]) -> str:
     """What to say about options that nothing read."""
     return (

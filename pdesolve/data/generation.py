@@ -218,6 +218,7 @@ def generate(
         finally:
             way.close()
     finally:
+        request.close()
         if not isinstance(ranks, OneRank):
             ranks.close()
 

@@ -27,20 +27,37 @@ from pdesolve.data.strategies import (
 FEWEST = 20
 """Samples below which a trial costs more than it can save."""
 
+SHARE = 0.06
+"""Part of the time of the whole set that trials may take."""
+
 MOST_SORTED = 256
 """Samples among which neighbours are looked for."""
 
 LARGEST_DIRECT = {1: 10**9, 2: 400_000, 3: 30_000}
 """Unknowns up to which a sparse factorisation is tried, by dimension."""
 
-OTHER_DATA = ("operator-action",)
-"""Strategies whose data follow another distribution than the family's: never chosen."""
+PREFERENCE = (
+    "batched",
+    "fast-transform",
+    "multi-rhs",
+    "independent",
+    "algebraic-multigrid",
+    "multigrid",
+    "lag",
+    "recycled-cg",
+    "skr",
+    "direct",
+)
+"""In which order strategies are tried: those that have won most often first.
 
-FACTORISING = ("direct", "lag", "multi-rhs")
-LARGEST = 12
-LONG_ENOUGH = 0.1
+Operator action is not among them: its data follow another distribution.
+"""
+
+FOR_REPEATED = ("batched", "fast-transform", "multi-rhs")
+FACTORISING = ("direct", "multi-rhs")
+FEW, MANY, LONG_ENOUGH = 4, 8, 0.05
 MISSED, BEHIND = "missed the tolerance, or took too long", "far behind"
-PATIENCE = 5.0
+PATIENCE = 3.0
 """How many times the best time a candidate's first sample may take."""
 
 
@@ -125,28 +142,57 @@ def choose(request: StrategyRequest, tasks: Sequence[SampleTask]) -> Choice:
             "or name a strategy"
         )
     trial_request = replace(request, estimate_error=False)
-    names = tuple(name for name in applicable(trial_request) if name not in OTHER_DATA)
-    if len(names) == 1:
-        return Choice(names[0], "no other strategy solves such problems")
-    if repeats_operator(trial_request, [tasks[index] for index in range(min(3, len(tasks)))]):
-        names = ("multi-rhs", "independent")
-        if request.grid.num_points > LARGEST_DIRECT[request.grid.dimension]:
-            names = ("independent",)
-        if len(tasks) < FEWEST or len(names) == 1:
-            return Choice(names[0], "the operator is the same for all samples")
-    else:
-        names = tuple(name for name in names if name not in ("multi-rhs", *_too_large(request)))
-    if len(tasks) < FEWEST:
-        return Choice("independent", f"fewer than {FEWEST} samples do not pay for a trial")
+    possible = [name for name in PREFERENCE if name in applicable(trial_request)]
+    if possible == ["independent"]:
+        return Choice("independent", "no other strategy solves such problems")
+    try:
+        first = [tasks[index] for index in range(min(3, len(tasks)))]
+        if repeats_operator(trial_request, first):
+            names = [name for name in possible if name in FOR_REPEATED]
+            if _too_large(request):
+                names.remove("multi-rhs")
+            if len(names) == 1:
+                return Choice(names[0], "the operator is the same for all samples")
+        else:
+            left_out = {"multi-rhs", *_too_large(request), *_pointless(trial_request)}
+            names = [name for name in possible if name not in left_out]
+        if len(tasks) < FEWEST:
+            return Choice("independent", f"fewer than {FEWEST} samples do not pay for a trial")
+        return _fastest(names, trial_request, tasks)
+    finally:
+        trial_request.close()
+
+
+def _fastest(names: Sequence[str], request: StrategyRequest, tasks: Sequence[SampleTask]) -> Choice:
     pilot = _pilot_samples(request, tasks)
     trials: list[Trial] = []
+    untried: list[str] = []
+    spent = 0.0
     for name in names:
-        best = min((trial for trial in trials), key=lambda trial: trial.total, default=None)
-        trials.append(_try(name, trial_request, pilot, len(tasks), best))
+        best = min(trials, key=lambda trial: trial.total, default=None)
+        if best is not None and spent > SHARE * best.total:
+            untried.append(name)
+            continue
+        start = time.perf_counter()
+        trials.append(_try(name, request, pilot, len(tasks), best))
+        spent += time.perf_counter() - start
     trials.sort(key=lambda trial: trial.total)
     if trials[0].total == math.inf:
         return Choice("independent", "no strategy solved the pilot samples", tuple(trials))
-    return Choice(trials[0].name, _why(trials), tuple(trials))
+    reason = _why(trials)
+    if untried:
+        reason += f"; {', '.join(untried)} not tried for so few samples"
+    return Choice(trials[0].name, reason, tuple(trials))
+
+
+def _pointless(request: StrategyRequest) -> set[str]:
+    """Strategies that another one does better for certain."""
+    found = set()
+    if request.defaults.get("pc_type") in ("lu", "cholesky"):
+        found.add("direct")  # what 'independent' does
+    if request.positive_definite and request.uses_stencils:
+        found.add("skr")  # 'recycled-cg' hands on the same with less work
+    return found
 
 
 def _too_large(request: StrategyRequest) -> tuple[str, ...]:
@@ -161,7 +207,7 @@ def _pilot_samples(request: StrategyRequest, tasks: Sequence[SampleTask]) -> lis
         order = sample_order(few, request.grid, "nearest-neighbor") or range(len(few))
     except InputError:  # nothing to sort by
         order = range(len(few))
-    return [few[index] for index in list(order)[:16]]
+    return [few[index] for index in list(order)[:MANY]]
 
 
 def _try(
@@ -213,7 +259,7 @@ class _Timing:
                 note = MISSED
             elif best is not None and len(times) > 1 and times[-1] > 2 * best.each:
                 note = BEHIND
-            if note or len(times) == LARGEST or (len(times) >= 4 and now - start > LONG_ENOUGH):
+            if note or len(times) == MANY or (len(times) >= FEW and now - start > LONG_ENOUGH):
                 break
             last = time.perf_counter()
         self.samples = len(times)
@@ -223,7 +269,7 @@ class _Timing:
 
     def of_batches(self, way: Strategy, pilot: Sequence[SampleTask]) -> str:
         """A few, then all: their difference is what the others cost."""
-        few, seconds = pilot[: max(1, len(pilot) // 4)], []
+        few, seconds = pilot[:2], []
         for part in (few, pilot):
             start = time.perf_counter()
             records = list(way.solve(part))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -71,6 +71,16 @@ class SequenceSettings:
         return {**found, "lag": None if self.lag is None else asdict(self.lag)}
 
 
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    """A right-hand side that waits for others with the same operator."""
+
+    task: SampleTask
+    system: Any
+    right: FloatArray
+    assembly: float
+
+
 class SequenceStrategy:
     """A sequence of systems from one source through one solver.
 
@@ -96,6 +106,8 @@ class SequenceStrategy:
         discretisation error, and has ``describe`` and ``close``.
     unused_options
         Whether options that PETSc did not read are a warning or an error.
+    release
+        What becomes of the source at the end; it is closed when left out.
     """
 
     def __init__(
@@ -108,8 +120,10 @@ class SequenceStrategy:
         backend: str = "grid",
         estimator: Any = None,
         unused_options: UnusedOptions = "warn",
+        release: Callable[[Any], None] | None = None,
     ) -> None:
         self.source = source
+        self._release = release
         self.grid = grid
         self.rtol = checked_tolerance(rtol)
         self.settings = settings
@@ -158,12 +172,25 @@ class SequenceStrategy:
             for task in tasks:
                 yield self._solve_one(task)
             return
-        groups: dict[bytes, list[SampleTask]] = {}
+        yield from self._solve_groups(tasks)
+
+    def _solve_groups(self, tasks: Sequence[SampleTask]) -> Iterator[SampleRecord]:
+        """Right-hand sides wait by operator until a block of them is full."""
+        waiting: dict[bytes, list[_Waiting]] = {}
         for task in tasks:
-            groups.setdefault(self.source.fingerprint(task.problem), []).append(task)
-        for group in groups.values():
-            for first in range(0, len(group), self.settings.block):
-                yield from self._solve_block(group[first : first + self.settings.block])
+            start = time.perf_counter()
+            group = waiting.setdefault(self.source.fingerprint(task.problem), [])
+            # the matrix is filled again where the operator is not the one at hand
+            system = self.source.load(task.problem)
+            right = np.array(system.right.array_r)
+            group.append(_Waiting(task, system, right, time.perf_counter() - start))
+            if len(group) == self.settings.block:
+                yield from self._solve_block(group)
+                group.clear()
+        for group in waiting.values():
+            if group:
+                self.source.load(group[0].task.problem)
+                yield from self._solve_block(group)
 
     def _solve_one(self, task: SampleTask) -> SampleRecord:
         start = time.perf_counter()
@@ -176,21 +203,15 @@ class SequenceStrategy:
             details["preconditioner"] = self._solver.treatment
         return self._record(task, system, vector, result, assembly, details)
 
-    def _solve_block(self, tasks: Sequence[SampleTask]) -> Iterator[SampleRecord]:
-        start = time.perf_counter()
-        systems, rights = [], []
-        for task in tasks:
-            systems.append(self.source.load(task.problem))
-            rights.append(np.array(systems[-1].right.array_r))
-        assembly = (time.perf_counter() - start) / len(tasks)
-        vectors, results = self._solver.solve_block(systems[-1], rights)
+    def _solve_block(self, group: Sequence[_Waiting]) -> Iterator[SampleRecord]:
+        """Solve what waits; the matrix at hand is theirs."""
+        rights = [item.right for item in group]
+        vectors, results = self._solver.solve_block(group[0].system, rights)
         self._look_at_options()
-        for task, system, right, vector, result in zip(
-            tasks, systems, rights, vectors, results, strict=True
-        ):
-            system.right.array = right
-            details = {"right_hand_sides": len(tasks)}
-            yield self._record(task, system, vector, result, assembly, details)
+        details = {"right_hand_sides": len(group)}
+        for item, vector, result in zip(group, vectors, results, strict=True):
+            item.system.right.array = item.right
+            yield self._record(item.task, item.system, vector, result, item.assembly, details)
             vector.destroy()
 
     def _look_at_options(self) -> None:
@@ -258,7 +279,10 @@ class SequenceStrategy:
     def close(self) -> None:
         """Free the PETSc objects."""
         self._solver.destroy()
-        self.source.close()
+        if self._release is None:
+            self.source.close()
+        else:
+            self._release(self.source)
         if self._estimator is not None:
             self._estimator.close()
 

@@ -12,7 +12,7 @@ from petsc4py import PETSc
 
 from meshes.errors import InputError
 from operators.result import SolveResult
-from pdesolve._petsc_options import SolverOptions, flatten, reason_name
+from pdesolve._petsc_options import SolverOptions, flatten, raise_input_error, reason_name
 from pdesolve.fem._firedrake import firedrake
 from pdesolve.fem._firedrake_forms import LinearForm
 from pdesolve.fem._firedrake_meshes import relative_cell_size
@@ -247,6 +247,7 @@ class LinearFormSolver:
             with firedrake.dmhooks.add_hooks(dm, self, appctx=self._context, save=False):
                 ksp.setFromOptions()
         except PETSc.Error as error:
+            raise_input_error(error)
             raise InputError(
                 f"PETSc refused the solver's options: {str(error).strip().splitlines()[-1]}. Check "
                 "the values of ksp_type, pc_type and the others"
@@ -267,6 +268,7 @@ class LinearFormSolver:
                 ready = time.perf_counter()
                 ksp.solve(b, x)
             except PETSc.Error as error:  # a factorisation or a set-up that gave up
+                raise_input_error(error)
                 ready = time.perf_counter()
                 self.failure = str(error).strip().splitlines()[-1]
         return ready

@@ -15,7 +15,7 @@ from meshes.structured import FloatArray, StructuredGrid
 from operators._petsc_block import BlockMatrix, DistributedGrid
 from operators.failures import LinearSolveFailure
 from operators.result import SolveResult
-from pdesolve._petsc_options import SolverOptions, flatten, reason_name
+from pdesolve._petsc_options import SolverOptions, flatten, raise_input_error, reason_name
 from pdesolve.grid._petsc_blocks import (
     NEED_SYMMETRY,
     block_of_process,
@@ -128,6 +128,7 @@ class BlockSolver:
         try:
             ksp.setFromOptions()
         except PETSc.Error as error:
+            raise_input_error(error)
             raise InputError(
                 f"PETSc refused the solver's options: {last_line(error)}. Check the values of "
                 "ksp_type, pc_type and the others"
@@ -164,6 +165,7 @@ class BlockSolver:
             ready = time.perf_counter()
             ksp.solve(self._right, vector)
         except PETSc.Error as error:  # a factorisation or a set-up that gave up
+            raise_input_error(error)
             self.failure = last_line(error)
         finally:
             self.unused = self.options.unused()

@@ -22,7 +22,12 @@ from operators._petsc_stencil import (
 from operators.failures import LinearSolveFailure
 from operators.result import SolveResult
 from operators.stencil import IntArray
-from pdesolve._petsc_options import SolverOptions, reason_name, unused_message
+from pdesolve._petsc_options import (
+    SolverOptions,
+    raise_input_error,
+    reason_name,
+    unused_message,
+)
 from pdesolve.grid.stencil_rows import StencilRows, balance
 from pdesolve.problems.base import LinearSystem
 
@@ -164,6 +169,7 @@ class GridSolver:
             ksp.destroy()
             matrix.destroy()
             self._layout = None
+            raise_input_error(error)
             raise InputError(
                 f"PETSc refused the solver's options: {_last_line(error)}. Check the values of "
                 "ksp_type, pc_type and the others"
@@ -319,6 +325,7 @@ class GridSolver:
                 ready = time.perf_counter()
                 self._ksp.solve(self._right, vector)
             except PETSc.Error as error:  # a factorisation or a set-up that gave up
+                raise_input_error(error)
                 ready = time.perf_counter()
                 self._failure = _last_line(error)
             done = time.perf_counter()

@@ -11,7 +11,7 @@ from petsc4py import PETSc
 
 from meshes.errors import InputError
 from operators.result import SolveResult
-from pdesolve._petsc_options import SolverOptions, reason_name
+from pdesolve._petsc_options import SolverOptions, raise_input_error, reason_name
 from pdesolve.grid._petsc_blocks import NEED_SYMMETRY, last_line, with_factorisation
 from pdesolve.grid._petsc_solver import MOST_DRIFT
 from pdesolve.sequences._petsc_sources import LoadedSystem
@@ -97,14 +97,14 @@ class SequenceSolver:
         ksp.setOptionsPrefix(self.options.prefix)
         ksp.setOperators(system.matrix, system.preconditioning_matrix)
         dm = system.matrix.getDM()
-        if dm is not None and dm.getType() == "da":
+        if dm and dm.getType() == "da":  # a matrix without one gives an empty object
             ksp.setDM(dm)
             ksp.setDMActive(PETSc.KSP.DMActive.ALL, False)
         try:
             ksp.setFromOptions()
         except PETSc.Error as error:
             ksp.destroy()
-            _raise_input_error(error)
+            raise_input_error(error)
             raise InputError(
                 f"PETSc refused the solver's options: {last_line(error)}. Check the values of "
                 "ksp_type, pc_type and the others"
@@ -162,7 +162,7 @@ class SequenceSolver:
                     ready = time.perf_counter()
                     ksp.solve(system.right, vector)
             except PETSc.Error as error:  # a factorisation or a set-up that gave up
-                _raise_input_error(error)
+                raise_input_error(error)
                 self._failure = last_line(error)
             done = time.perf_counter()
         finally:
@@ -209,7 +209,7 @@ class SequenceSolver:
                 ready = time.perf_counter()
                 self._ksp.matSolve(right, answer)
             except PETSc.Error as error:
-                _raise_input_error(error)
+                raise_input_error(error)
                 self._failure = last_line(error)
             done = time.perf_counter()
         finally:
@@ -271,12 +271,6 @@ class SequenceSolver:
     def destroy(self) -> None:
         """Free the PETSc objects."""
         self.restart()
-
-
-def _raise_input_error(error: Exception) -> None:
-    """Raise what a solver or preconditioner written in Python has refused."""
-    if isinstance(error.__cause__, InputError):
-        raise error.__cause__
 
 
 class _Deadline:

@@ -17,7 +17,7 @@ from operators._petsc_stencil import StencilMatrix
 from pdesolve.grid._petsc_block_solver import DEFAULT_PARAMETERS as BLOCK_PARAMETERS
 from pdesolve.grid._petsc_blocks import block_of_process, with_factorisation
 from pdesolve.grid._petsc_solver import default_parameters
-from pdesolve.problems.base import Problem
+from pdesolve.problems.base import LinearSystem, Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,10 +108,11 @@ class StencilSource:
         self._matrix: StencilMatrix | None = None
         self._loaded: FloatArray | None = None
         self._right: Any = None
+        self._kept: tuple[Problem, LinearSystem] | None = None
 
     def load(self, problem: Problem) -> LoadedSystem:
         """Discretise; fills the matrix unless the operator is the one at hand."""
-        system = problem.discretize(self.grid)
+        system = self._discretize(problem)
         stencil = system.stencil
         if self._matrix is not None and not np.array_equal(self._matrix.offsets, stencil.offsets):
             raise InputError(
@@ -140,9 +141,18 @@ class StencilSource:
             notes=system.notes,
         )
 
+    def _discretize(self, problem: Problem) -> LinearSystem:
+        """The system; that of the last fingerprint is kept until then."""
+        kept, self._kept = self._kept, None
+        if kept is not None and kept[0] is problem:
+            return kept[1]
+        return problem.discretize(self.grid)
+
     def fingerprint(self, problem: Problem) -> bytes:
         """Digest of the coefficients."""
-        return _digest(problem.discretize(self.grid).stencil.coefficients)
+        system = problem.discretize(self.grid)
+        self._kept = (problem, system)
+        return _digest(system.stencil.coefficients)
 
     def defaults(self) -> Mapping[str, Any]:
         """Those of the family over the general ones."""

@@ -94,7 +94,8 @@ class LagSettings:
         Make it again once a solve needs more than `growth` times the iterations of the
         solve after it was made, and two more.
     patience
-        A solve with a kept preconditioner stops after `patience` times those iterations;
+        A solve with a kept preconditioner stops after `patience` times those iterations
+        (with `setup_cost`: once it has cost as much as making one and solving with it);
         it is then repeated with one of its own.
     most
         Solves in a row that may keep one; no bound when left out.
@@ -204,6 +205,8 @@ class LagRule:
         """Iterations after which a solve with a kept preconditioner is given up."""
         if self._fresh_iterations is None or math.isinf(self.settings.patience):
             return None
+        if self.settings.setup_cost is not None:
+            return math.ceil(self.settings.setup_cost) + max(self._fresh_iterations, 2)
         return math.ceil(self.settings.patience * max(self._fresh_iterations, 2))
 
     def before(self, new: npt.ArrayLike) -> bool:

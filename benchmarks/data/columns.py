@@ -1,0 +1,227 @@
+"""What is timed against each other when data sets are made: a good engineer's solvers and ours."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from meshes.errors import InputError
+from pdesolve.data.ordering import sample_order
+from pdesolve.data.pilot import choose
+from pdesolve.data.samples import BY_NUMBER, SampleTask
+from pdesolve.data.sequences import SequenceSettings, SequenceStrategy
+from pdesolve.data.strategies import StrategyRequest, applicable, make_strategy
+
+ILU = {"ksp_type": "gmres", "ksp_gmres_restart": 40, "pc_type": "ilu", "ksp_max_it": 10_000}
+MUMPS = {"ksp_type": "preonly", "pc_factor_mat_solver_type": "mumps"}
+OURS = ("multigrid", "fast-transform", "skr", "recycled-cg", "lag", "batched", "multi-rhs")
+FEWEST = {"independent": 3, "sequence": 10}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One column of one row.
+
+    Parameters
+    ----------
+    seconds
+        A sample, everything from drawing the problem to its solution on the storage grid.
+    samples
+        How many were solved in the time that was given.
+    iterations
+        Mean.
+    missed
+        Samples whose true residual missed the tolerance (1.5 times it) by this solver.
+    note
+        What was chosen, or why there is no number.
+    """
+
+    seconds: float
+    samples: int
+    iterations: float = float("nan")
+    missed: int = 0
+    note: str = ""
+
+
+def algebraic_multigrid(request: StrategyRequest) -> dict[str, Any]:
+    """The right Krylov method for GAMG by the kind of system."""
+    if request.positive_definite:
+        return {"ksp_type": "cg", "ksp_norm_type": "unpreconditioned", "pc_type": "gamg"}
+    return {"ksp_type": "gmres", "ksp_pc_side": "right", "pc_type": "gamg", "ksp_max_it": 2000}
+
+
+def factorisation(request: StrategyRequest) -> dict[str, Any]:
+    """MUMPS, L D Lᵀ where the systems are symmetric."""
+    return {**MUMPS, "pc_type": "cholesky" if request.symmetric else "lu"}
+
+
+def baselines(request: StrategyRequest) -> dict[str, Mapping[str, Any]]:
+    """PETSc options of the independent solvers by column."""
+    return {
+        "GMRES(40)+ILU": ILU,
+        "AMG": algebraic_multigrid(request),
+        "MUMPS": factorisation(request),
+    }
+
+
+def measure_baseline(
+    request: StrategyRequest,
+    tasks: Sequence[SampleTask],
+    options: Mapping[str, Any],
+    limit: float,
+    *,
+    new_objects: bool = False,
+) -> Measured:
+    """One solver for every system by itself, with one matrix and solver or new ones each."""
+
+    def strategy() -> SequenceStrategy:
+        own = SequenceSettings("baseline", chunk=None, solver_parameters=options)
+        return SequenceStrategy(
+            request.take_source(), request.grid, request.tolerance, own, backend=request.backend
+        )
+
+    if not new_objects:
+        return _timed(strategy(), tasks, limit, FEWEST["independent"])
+
+    def records() -> Iterator[Any]:
+        for task in tasks:
+            way = strategy()
+            way.limit = math.inf  # no repetition of failed solves
+            yield from way.solve([task])
+            way.close()
+
+    return _collect(records(), request.tolerance, limit, FEWEST["independent"])
+
+
+def measure_scipy(request: StrategyRequest, tasks: Sequence[SampleTask], limit: float) -> Measured:
+    """``scipy.sparse.linalg.spsolve``: SuperLU, everything new for each system."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.linalg import spsolve
+
+    source, seconds, missed = request.take_source(), [], 0
+    for task in tasks:
+        start = time.perf_counter()
+        _ = task.problem.input_fields(request.grid).values
+        system = source.load(task.problem)
+        rows, columns, values = system.matrix.getValuesCSR()
+        size = system.matrix.getSize()
+        matrix = csr_array((values, columns, rows), shape=size)
+        right = np.array(system.right.array_r)
+        answer = spsolve(matrix.tocsc(), right)
+        seconds.append(time.perf_counter() - start)
+        residual = np.linalg.norm(right - matrix @ answer) / np.linalg.norm(right)
+        missed += not residual <= 1.5 * request.tolerance
+        if _enough(seconds, limit, FEWEST["independent"]):
+            break
+    source.close()
+    return Measured(float(np.mean(seconds)), len(seconds), 1.0, missed)
+
+
+def measure_strategy(
+    name: str, request: StrategyRequest, tasks: Sequence[SampleTask], limit: float
+) -> Measured:
+    """One of the named strategies in its order and chunks, sorting included."""
+    way = make_strategy(name, request)
+    schedule = getattr(way, "schedule", BY_NUMBER)
+    start = time.perf_counter()
+    order = sample_order(tasks, request.grid, schedule.order) or range(len(tasks))
+    sorting = (time.perf_counter() - start) / len(tasks)
+    ordered = [tasks[index] for index in order]
+    size = schedule.chunk or len(tasks)
+
+    def records() -> Iterator[Any]:
+        for first in range(0, len(ordered), size):
+            yield from way.solve(ordered[first : first + size])
+
+    fewest = FEWEST["independent" if schedule is BY_NUMBER else "sequence"]
+    if getattr(way, "in_batches", False):
+        fewest = len(tasks)
+    found = _collect(records(), request.tolerance, limit, fewest)
+    way.close()
+    return replace(found, seconds=found.seconds + sorting)
+
+
+def measure_auto(request: StrategyRequest, tasks: Sequence[SampleTask], limit: float) -> Measured:
+    """The pilot, spread over all samples, and what it chose."""
+    start = time.perf_counter()
+    choice = choose(request, tasks)
+    pilot = (time.perf_counter() - start) / len(tasks)
+    found = measure_strategy(choice.name, request, tasks, limit)
+    note = f"{choice.name}; pilot {1e3 * pilot:.3g} ms"
+    return replace(found, seconds=found.seconds + pilot, note=note)
+
+
+def columns(
+    request: StrategyRequest,
+    tasks: Sequence[SampleTask],
+    limit: float,
+    skip: Callable[[str], bool] = lambda name: False,  # noqa: ARG005
+) -> Iterator[tuple[str, Measured]]:
+    """All columns of a row, each by itself.
+
+    Parameters
+    ----------
+    request
+        Family, grid and tolerance.
+    tasks
+        The samples.
+    limit
+        Seconds a column may take; it solves fewer samples then.
+    skip
+        Says which columns to leave out.
+    """
+    for name, options in baselines(request).items():
+        for new in (True, False):
+            label = f"{name}, new objects" if new else name
+            if not skip(label):
+                yield (
+                    label,
+                    _safely(measure_baseline, request, tasks, options, limit, new_objects=new),
+                )
+    if not skip("SciPy spsolve"):
+        yield "SciPy spsolve", _safely(measure_scipy, request, tasks, limit)
+    possible = applicable(request)
+    for name in OURS:
+        if name in possible and not skip(name):
+            yield name, _safely(measure_strategy, name, request, tasks, limit)
+    if not skip("auto"):
+        yield "auto", _safely(measure_auto, request, tasks, limit)
+
+
+def _safely(measure: Callable[..., Measured], *arguments: Any, **options: Any) -> Measured:
+    try:
+        return measure(*arguments, **options)
+    except (InputError, MemoryError) as error:
+        return Measured(math.nan, 0, note=str(error).splitlines()[0])
+
+
+def _timed(
+    way: SequenceStrategy, tasks: Sequence[SampleTask], limit: float, fewest: int
+) -> Measured:
+    way.limit = math.inf
+    found = _collect(way.solve(tasks), way.rtol, limit, fewest)
+    way.close()
+    return found
+
+
+def _collect(records: Iterator[Any], rtol: float, limit: float, fewest: int) -> Measured:
+    seconds, iterations, missed = [], [], 0
+    last = time.perf_counter()
+    for record in records:
+        now = time.perf_counter()
+        seconds.append(now - last)
+        iterations.append(record.iterations)
+        missed += not record.residual <= 1.5 * rtol or "directly" in record.message
+        if _enough(seconds, limit, fewest):
+            break
+        last = time.perf_counter()
+    return Measured(float(np.mean(seconds)), len(seconds), float(np.mean(iterations)), missed)
+
+
+def _enough(seconds: Sequence[float], limit: float, fewest: int) -> bool:
+    return len(seconds) >= fewest and sum(seconds) > limit

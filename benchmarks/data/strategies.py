@@ -1,0 +1,225 @@
+"""Time a sample for every way to make a data set, over families, sizes and tolerances.
+
+``python -m benchmarks.data.strategies [--systems 200] [--limit 10] [--rows darcy2d ...]``
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.data.columns import OURS, Measured, columns
+from benchmarks.table import Table
+from pdesolve import get_family
+from pdesolve.data.ordering import DrawnTasks
+from pdesolve.data.strategies import StrategyRequest
+
+BASELINES = ("GMRES(40)+ILU", "AMG", "MUMPS")
+NAMES = (
+    *(f"{name}, new objects" for name in BASELINES),
+    *BASELINES,
+    "SciPy spsolve",
+    *OURS,
+    "auto",
+)
+RESULTS = Path(__file__).parents[1] / "results" / "data"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A family at one size.
+
+    Parameters
+    ----------
+    family
+        Its name.
+    shape
+        Storage grid.
+    options
+        Of the family.
+    unknowns
+        A cell, for the count.
+    """
+
+    family: str
+    shape: tuple[int, ...]
+    options: dict[str, Any] = field(default_factory=dict)
+    unknowns: int = 1
+
+    @property
+    def label(self) -> str:
+        """Name and shape."""
+        return f"{self.family} {'×'.join(map(str, self.shape))}"
+
+
+ROWS = (
+    Row("darcy2d", (100, 100)),
+    Row("darcy2d", (316, 316)),
+    Row("darcy2d_lognormal", (100, 100)),
+    Row("darcy2d_lognormal", (316, 316)),
+    Row("darcy3d", (22, 22, 22)),
+    Row("darcy3d", (46, 46, 46)),
+    Row("helmholtz2d_random", (71, 71), {"median": 14.0}, 2),
+    Row("helmholtz2d_random", (224, 224), {"median": 44.0}, 2),
+    Row("helmholtz3d_random", (17, 17, 17), {"median": 5.3}, 2),
+    Row("helmholtz3d_random", (37, 37, 37), {"median": 11.5}, 2),
+    Row("convection_diffusion2d", (100, 100)),
+    Row("convection_diffusion2d", (316, 316)),
+    Row("convection_diffusion3d", (22, 22, 22)),
+    Row("convection_diffusion3d", (46, 46, 46)),
+    Row("slit_plate", (60, 96), {"mesh_size": 0.0145}),
+    Row("slit_plate", (60, 96), {"mesh_size": 0.0046}),
+    Row("poisson2d", (100, 100)),
+)
+REPEATED = ("slit_plate", "poisson2d")
+
+
+def measure_row(row: Row, rtol: float, systems: int, limit: float) -> dict[str, Measured]:
+    """All columns of a row."""
+    family = get_family(row.family)
+    if row.options:
+        family = family.with_options(**row.options)
+    tasks: Sequence[Any] = DrawnTasks(family, systems, 0, "train")
+    reference = tasks[0].problem
+    request = StrategyRequest(
+        family,
+        reference.grid(row.shape),
+        reference,
+        family.backends[0],
+        rtol,
+        estimate_error=False,
+    )
+    return dict(columns(request, tasks, limit))
+
+
+def run(
+    rows: Sequence[Row] = ROWS,
+    tolerances: Sequence[float] = (1e-5, 1e-8),
+    systems: int = 200,
+    limit: float = 4.0,
+    kept: Path | None = None,
+) -> Table:
+    """Measure, or take from `kept` what was measured there before, and tabulate.
+
+    Parameters
+    ----------
+    rows, tolerances
+        What is measured.
+    systems
+        Samples of each.
+    limit
+        Seconds a column may take before it stops with fewer samples.
+    kept
+        File where rows are kept as they come.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    if kept is not None and kept.exists():
+        found = json.loads(kept.read_text())
+    table = Table(
+        "strategies",
+        f"Milliseconds a sample, everything counted (up to {systems} systems)",
+        ("problem", "rtol", *NAMES, "auto took", "auto / best", "best independent / auto"),
+    )
+    ratios: dict[bool, list[float]] = {True: [], False: []}
+    worst: list[float] = []
+    for row, rtol in ((row, rtol) for row in rows for rtol in tolerances):
+        key = f"{row.label} {row.options} {rtol:g}"
+        if key not in found:
+            measured = measure_row(row, rtol, systems, limit)
+            found[key] = {name: asdict(value) for name, value in measured.items()}
+            print(key, {n: _cell(v) for n, v in found[key].items()}, flush=True)
+            if kept is not None:
+                kept.write_text(json.dumps(found, indent=1))
+        values = found[key]
+        best = min(_good(values, NAMES[:-1]))
+        independent = min(_good(values, BASELINES))
+        auto = 1e3 * values["auto"]["seconds"]
+        worst.append(auto / best)
+        ratios[row.family in REPEATED].append(independent / auto)
+        table.add(
+            row.label,
+            f"{rtol:g}",
+            *(_cell(values.get(name)) for name in NAMES),
+            values["auto"]["note"],
+            auto / best,
+            independent / auto,
+        )
+    table.notes += _notes(ratios, worst, limit)
+    return table
+
+
+def _good(values: dict[str, Any], names: Sequence[str]) -> Iterator[float]:
+    for name in names:
+        value = values.get(name)
+        if value and value["samples"] and not value["missed"] and value["seconds"] > 0:
+            yield 1e3 * value["seconds"]
+    yield math.inf
+
+
+def _cell(value: Any) -> str:
+    if value is None or not value["samples"]:
+        return "–"
+    text = f"{1e3 * value['seconds']:.3g}"
+    if not math.isnan(value["iterations"]):
+        text += f" ({value['iterations']:.0f})"
+    if value["samples"] < 200:
+        text += f" [{value['samples']}]"
+    return f"{text} †" if value["missed"] else text
+
+
+def _notes(ratios: dict[bool, list[float]], worst: list[float], limit: float) -> list[str]:
+    notes = [
+        "In parentheses: mean iterations. In brackets: samples solved, where fewer than 200 "
+        f"(columns stop after {limit:g} s). †: some solves missed the tolerance or were repeated "
+        "directly; such columns do not count as best.",
+        "AMG: CG + GAMG for positive definite systems, GMRES + GAMG for others. Independent "
+        "columns keep matrix, solver and pattern unless they say new objects.",
+        f"auto is at most {max(worst):.2f} × the best single column (goal 1.10), median "
+        f"{np.median(worst):.2f}.",
+    ]
+    for repeated, label, goal in (
+        (False, "Different operators", 2),
+        (True, "Operators that repeat", 5),
+    ):
+        if ratios[repeated]:
+            mean = math.exp(float(np.mean(np.log(ratios[repeated]))))
+            notes.append(
+                f"{label}: auto is {mean:.2f} × as fast as the best independent column in the "
+                f"geometric mean (goal {goal}), {min(ratios[repeated]):.2f} to "
+                f"{max(ratios[repeated]):.2f}."
+            )
+    return notes
+
+
+def main() -> None:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--systems", type=int, default=200)
+    parser.add_argument("--limit", type=float, default=4.0)
+    parser.add_argument("--rows", nargs="*", help="families to measure (default: all)")
+    parser.add_argument("--largest", type=int, default=10**9, help="most cells of a row")
+    parser.add_argument("--tolerances", type=float, nargs="*", default=[1e-5, 1e-8])
+    parser.add_argument("--kept", type=Path, help="file where rows are kept, to go on later")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    rows = [
+        row
+        for row in ROWS
+        if (not options.rows or row.family in options.rows)
+        and math.prod(row.shape) <= options.largest
+    ]
+    table = run(rows, options.tolerances, options.systems, options.limit, options.kept)
+    table.print()
+    table.save(options.output)
+
+
+if __name__ == "__main__":
+    main()
