@@ -49,7 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     rows = {family: (choice.name, choice.reason) for family, choice in choices.items()}
     show(f"{options.num_samples} samples on {options.cells}²", ("taken", "why"), rows)
     print(f"Figure: {path}")
-    return {family: choice.name for family, choice in choices.items()}
+    found: dict[str, Any] = {family: choice.name for family, choice in choices.items()}
+    for family, choice in choices.items():
+        found[f"tried, {family}"] = [trial.name for trial in choice.trials]
+    return found
 
 
 if __name__ == "__main__":

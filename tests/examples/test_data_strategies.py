@@ -40,10 +40,8 @@ def test_deflation_saves_iterations_with_either_preconditioner(tmp_path: Path) -
 
 def test_lagging_keeps_what_changes_slowly_only(tmp_path: Path) -> None:
     found = found_by("lag", tmp_path, "--cells", 32, "--num-samples", 40)
-    assert found["fresh, strip, gamg"] < 0.3
-    assert found["fresh, darcy2d, gamg"] > 0.9
-    # without a sample kept the third case would show nothing
-    assert found["fresh, strip, cholesky"] < 1
+    assert found["fresh, strip"] < 0.3
+    assert found["fresh, darcy2d, strict"] > 0.9
 
 
 def test_a_repeated_operator_makes_one_group(tmp_path: Path) -> None:
@@ -71,10 +69,13 @@ def test_batches_give_the_same_answers(tmp_path: Path) -> None:
 
 def test_automatic_choice_sees_a_repeated_operator(tmp_path: Path) -> None:
     found = found_by("auto", tmp_path, "--cells", 16, "--num-samples", 20)
-    assert found["poisson2d"] in ("multi-rhs", "independent")
-    # no operator repeats, and nothing that makes other data is taken
+    # what solves one operator for many right-hand sides, and nothing else
+    repeated = {"multi-rhs", "independent", "batched", "fast-transform"}
+    assert found["poisson2d"] in repeated
+    assert set(found["tried, poisson2d"]) <= repeated
     for family in ("darcy2d_lognormal", "convection_diffusion2d"):
-        assert found[family] not in ("multi-rhs", "operator-action")
+        assert "multi-rhs" not in found[f"tried, {family}"]
+        assert "operator-action" not in found[f"tried, {family}"]  # makes other data
 
 
 def test_kept_objects_change_no_answer(tmp_path: Path) -> None:
