@@ -91,12 +91,11 @@ class SlitPlateProblem(Problem):
         left, right = (self.boundary_conditions.get(side) for side in ("left", "right"))
         temperature = left.function if isinstance(left, Dirichlet) else Neumann(0.0).function
         flux = right.function if isinstance(right, Neumann) else Neumann(0.0).function
+        heights = points[1, 0]
         values = []
         for function, x in ((temperature, 0.0), (flux, 1.0)):
-            on_side = points.copy()
-            on_side[0] = x
-            flat = function.evaluate(on_side.reshape(2, -1).T)
-            values.append(flat.reshape(grid.shape))
+            on_side = np.stack([np.full_like(heights, x), heights], axis=1)
+            values.append(np.broadcast_to(function.evaluate(on_side), grid.shape))
         values.append(SlitPlate().contains(points).astype(np.float64))
         return Field(grid, np.stack(values), ("left_temperature", "right_flux", "plate"))
 

@@ -109,6 +109,7 @@ class StencilSource:
         self._loaded: FloatArray | None = None
         self._right: Any = None
         self._kept: tuple[Problem, LinearSystem] | None = None
+        self._digested: tuple[FloatArray, bytes] | None = None
 
     def load(self, problem: Problem) -> LoadedSystem:
         """Discretise; fills the matrix unless the operator is the one at hand."""
@@ -152,7 +153,10 @@ class StencilSource:
         """Digest of the coefficients."""
         system = problem.discretize(self.grid)
         self._kept = (problem, system)
-        return _digest(system.stencil.coefficients)
+        values = system.stencil.coefficients
+        if self._digested is None or not np.array_equal(self._digested[0], values):
+            self._digested = (values, _digest(values))
+        return self._digested[1]
 
     def defaults(self) -> Mapping[str, Any]:
         """Those of the family over the general ones."""
