@@ -53,18 +53,19 @@ class Level:
         ]
         self._ends = [self._ends_of(c) for c in range(count)]
         self._residual_ends = layout.end_pairs(self.residual)
-        if not all(layout.split) and layout.wraps:
+        if layout.has_seam:
+            for c, pairs in enumerate(self._later):
+                centre = layout.part(self.coefficients.centre, c)
+                pairs[:] = [*self._all[c], (centre, layout.part(self.values, c))]
+            self._earlier = self._all
+        if any(o == c for c, row in enumerate(terms) for o, _ in row):
             excess = self.work.zeros(layout.size)
             for c in range(count):
                 self._excess[c] = layout.part(excess, c)
                 pair = self._excess[c], layout.part(self.values, c)
                 self._all[c].append(pair)
-                self._later[c].append(pair)
-        if layout.has_seam:
-            self._earlier = self._all
-            for c, pairs in enumerate(self._later):
-                centre = layout.part(self.coefficients.centre, c)
-                pairs[:] = [*self._all[c], (centre, layout.part(self.values, c))]
+                if not layout.has_seam:
+                    self._later[c].append(pair)
         skipped = {c for c in range(count) if not self._later[c]}
         self._restriction = self.interpolation.restriction(self.residual, skipped)
         # the backward sweep begins with the last class; some values are replaced unread

@@ -5,11 +5,24 @@ from __future__ import annotations
 import itertools
 import math
 
+from meshes.structured import StructuredGrid
 from pdesolve.batched.coarsest import coarsest_inverse
 from pdesolve.batched.in_place import InPlace
 from pdesolve.batched.level import Level
-from pdesolve.batched.parity_classes import Offset, ParityClasses
+from pdesolve.batched.parity_classes import Offset, ParityClasses, splittable
 from pdesolve.spectral.transforms import Array
+
+_ALIKE = 1.5  # ratio of spacings up to which axes are coarsened together
+
+
+def _strong_axes(
+    shape: tuple[int, ...], periodic: tuple[bool, ...], spacing: tuple[float, ...]
+) -> tuple[bool, ...]:
+    able = splittable(shape, periodic)
+    if not any(able):
+        return able
+    least = min(h for h, can in zip(spacing, able, strict=True) if can)
+    return tuple(can and h <= _ALIKE * least for h, can in zip(spacing, able, strict=True))
 
 
 class Multigrid:
@@ -21,8 +34,9 @@ class Multigrid:
 
     Parameters
     ----------
-    shape, periodic
-        Of the grids.
+    grid
+        Of all samples. Where its spacings differ only the axes of the smallest are coarsened,
+        until they are alike: a point smoother does nothing along axes of weak coupling.
     batch
         Number of samples.
     work
@@ -44,8 +58,7 @@ class Multigrid:
 
     def __init__(
         self,
-        shape: tuple[int, ...],
-        periodic: tuple[bool, ...],
+        grid: StructuredGrid,
         batch: int,
         work: InPlace,
         offsets: list[Offset],
@@ -53,9 +66,12 @@ class Multigrid:
     ) -> None:
         self.work, self.batch = work, batch
         self.levels: list[Level] = []
-        self.periodic = periodic
+        shape, spacing = grid.shape, grid.spacing
+        self.periodic = periodic = grid.periodic
         while True:
-            layout = ParityClasses(shape, periodic, batch)
+            coarsened = _strong_axes(shape, periodic, spacing)
+            layout = ParityClasses(shape, periodic, batch, coarsened)
+            spacing = tuple(h * (1 + split) for h, split in zip(spacing, coarsened, strict=True))
             level = Level(layout, work, offsets)
             self.levels.append(level)
             shape, offsets = layout.coarse_shape, level.galerkin.offsets

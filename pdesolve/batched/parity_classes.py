@@ -11,6 +11,15 @@ from pdesolve.spectral.transforms import Array
 Offset = tuple[int, ...]
 
 
+def splittable(shape: tuple[int, ...], periodic: tuple[bool, ...]) -> tuple[bool, ...]:
+    """Whether an axis can be split.
+
+    Not one of a single point, nor a periodic one of less than four, as two neighbours would
+    become the same.
+    """
+    return tuple(n >= (4 if wrap else 2) for n, wrap in zip(shape, periodic, strict=True))
+
+
 class ParityClasses:
     """The points of a batch of grids, split by the parities of their indices.
 
@@ -33,12 +42,13 @@ class ParityClasses:
         Of the grid.
     batch
         Number of samples.
+    coarsened
+        The axes to split, among :func:`splittable` ones; all of these when left out.
 
     Attributes
     ----------
     split
-        Whether each axis is split (and coarsened). Not those of one point, nor periodic
-        ones of less than four, as two neighbours would become the same.
+        Whether each axis is split (and coarsened).
     classes
         Parities, the classes with an even sum first (red before black).
     has_seam
@@ -60,10 +70,16 @@ class ParityClasses:
     (0, 4)
     """
 
-    def __init__(self, shape: tuple[int, ...], periodic: tuple[bool, ...], batch: int) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        periodic: tuple[bool, ...],
+        batch: int,
+        coarsened: tuple[bool, ...] | None = None,
+    ) -> None:
         self.shape, self.periodic, self.batch = shape, periodic, batch
         self.dimension = len(shape)
-        self.split = tuple(n >= (4 if wrap else 2) for n, wrap in zip(shape, periodic, strict=True))
+        self.split = splittable(shape, periodic) if coarsened is None else coarsened
         self.coarse_shape = tuple(
             (n + 1) // 2 if split else n for n, split in zip(shape, self.split, strict=True)
         )

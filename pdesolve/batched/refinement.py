@@ -96,9 +96,7 @@ class ChunkSolver:
         ]
         work = InPlace(stencils.coefficients, settings.inner_dtype)
         self.work = work
-        self.multigrid = Multigrid(
-            self.grid.shape, self.grid.periodic, self.batch, work, offsets, settings.dense
-        )
+        self.multigrid = Multigrid(self.grid, self.batch, work, offsets, settings.dense)
         self.iteration = ConjugateGradients(self.multigrid)
         self._dirty = False
         shape = (self.batch, *self.grid.shape)

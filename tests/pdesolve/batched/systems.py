@@ -34,10 +34,11 @@ def diffusion(
     contrast: float = 4.0,
     num: int = 3,
     seed: int = 0,
+    upper: float | tuple[float, ...] = 1.0,
 ) -> list[LinearSystem]:
     """Diffusion with two phases or a log-normal coefficient."""
     rng = np.random.default_rng(seed)
-    grid = StructuredGrid(shape, periodic=periodic)
+    grid = StructuredGrid(shape, upper=upper, periodic=periodic)
     found = []
     for _ in range(num):
         field = smooth_field(rng, shape)

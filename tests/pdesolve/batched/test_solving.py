@@ -63,6 +63,15 @@ def test_iterations_do_not_grow_with_the_grid(name) -> None:
         assert result.iterations.max() <= 11
 
 
+@pytest.mark.parametrize("length", [3.0, 10.0, 100.0])
+def test_iterations_do_not_grow_where_spacings_differ(length) -> None:
+    for shape, upper in (((64, 64), (1.0, length)), ((16, 16, 16), (length, 1.0, 2.0))):
+        stencils, right = batch(diffusion(shape, upper=upper, num=2))
+        result = solve_batched(stencils, right)
+        assert result.converged.all()
+        assert result.iterations.max() <= 14
+
+
 @pytest.mark.parametrize("contrast", [1e4, 1e6])
 def test_float32_inside_reaches_the_tolerance_at_high_contrast(contrast) -> None:
     stencils, right = batch(diffusion((64, 48), contrast=contrast))
@@ -154,6 +163,28 @@ def test_torch_gives_the_same(shape, options) -> None:
     size = np.abs(here.values).max()
     np.testing.assert_allclose(there.values.numpy(), here.values, rtol=0, atol=1e-9 * size)
     assert np.abs(there.iterations - here.iterations).max() <= 1
+
+
+@pytest.mark.torch
+@pytest.mark.gpu
+def test_a_gpu_gives_the_same() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    systems = diffusion((48, 33), num=20)
+    stencils, right = batch(systems)
+    there = solve_batched(
+        StackedStencils.of(systems, xp=torch, device="cuda"),
+        torch.asarray(right, device="cuda"),
+        rtol=1e-11,
+    )
+    assert there.values.device.type == "cuda"
+    assert there.converged.all()
+    here = solve_batched(stencils, right, rtol=1e-11).values
+    np.testing.assert_allclose(
+        there.values.cpu().numpy(), here, rtol=0, atol=1e-9 * np.abs(here).max()
+    )
 
 
 def test_a_solver_is_used_again_with_other_samples_and_grids() -> None:
