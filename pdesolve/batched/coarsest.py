@@ -80,15 +80,38 @@ def neighbours(
 
 
 def symmetric_inverse(xp: Any, matrices: Array) -> Array:
-    """Inverses of symmetric matrices; of a singular one that on its range."""
-    try:
-        found = xp.linalg.inv(matrices)
-        if bool(xp.all(xp.isfinite(found))):
-            return found
-    except (RuntimeError, np.linalg.LinAlgError):
-        pass
+    """Inverses of symmetric matrices; of a singular one that on its range.
+
+    Examples
+    --------
+    >>> symmetric_inverse(np, np.array([[[2.0, 0.0], [0.0, 4.0]], [[2.0, 0.0], [0.0, 0.0]]]))
+    array([[[0.5 , 0.  ],
+            [0.  , 0.25]],
+    <BLANKLINE>
+           [[0.5 , 0.  ],
+            [0.  , 0.  ]]])
+    """
+    found = _inverse(xp, matrices)
+    if found is not None:
+        return found
+    from array_api_compat import device
+
     values, vectors = xp.linalg.eigh(matrices)
     largest = xp.max(xp.abs(values), axis=1, keepdims=True)
     usable = xp.abs(values) > 1e-13 * largest
     inverse = xp.where(usable, 1.0 / xp.where(usable, values, 1.0), 0.0)
-    return xp.matmul(vectors * inverse[:, None, :], xp.matrix_transpose(vectors))
+    on_range = xp.matmul(vectors * inverse[:, None, :], xp.matrix_transpose(vectors))
+    # the others get what they would have got without the singular ones
+    regular = xp.all(usable, axis=1)[:, None, None]
+    identity = xp.eye(matrices.shape[1], dtype=matrices.dtype, device=device(matrices))
+    found = _inverse(xp, xp.where(regular, matrices, identity))
+    return on_range if found is None else xp.where(regular, found, on_range)
+
+
+def _inverse(xp: Any, matrices: Array) -> Array | None:
+    """Inverses, or None if one does not exist."""
+    try:
+        found = xp.linalg.inv(matrices)
+    except (RuntimeError, np.linalg.LinAlgError):
+        return None
+    return found if bool(xp.all(xp.isfinite(found))) else None
