@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -83,3 +84,26 @@ def test_kept_objects_change_no_answer(tmp_path: Path) -> None:
     assert found["largest difference"] < 1e-6
     # the kept interpolation is that of the first sample
     assert abs(found["iterations, kept"] - found["iterations, new objects"]) < 3
+
+
+@pytest.mark.firedrake
+@pytest.mark.torch
+def test_the_programs_of_the_page_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "data_engine.md").read_text()
+    programs = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    printed = []
+    for program in programs:
+        exec(compile(program, "data_engine.md", "exec"), {})  # noqa: S102
+        printed.append(capsys.readouterr().out.split())
+    own, firedrake, transforms, batches, layer = printed
+    assert (tmp_path / "darcy.h5").exists()
+    assert not own
+    assert not layer
+    # the space of the first system helps the second, that of both the third
+    first, second, third = (int(number) for number in firedrake[1::2])
+    assert third < second < first
+    assert int(transforms[0]) < 10
+    assert float(batches[1]) < 1e-8
