@@ -158,8 +158,8 @@ def run(sizes: tuple[int, ...] = (128, 256), num_samples: int = 64) -> Table:
     table.notes.append(
         "PETSc: set-up of the preconditioner and solve, without filling the matrix. Batched: "
         "everything from stencils in float64 on, conversion, checks and set-up of the multigrid "
-        "included; its arrays are kept, as PETSc's objects are. The shortest of three times after a warm-up; two processes work side by side "
-        "and their rates are added."
+        "included; its arrays are kept, as PETSc's objects are. The shortest of three times after "
+        "a warm-up; two processes work side by side and their rates are added."
     )
     return table
 
