@@ -59,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     found, rows = {}, {}
     figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), constrained_layout=True)
     for axis, (name, (family, strategy)) in zip(axes, CASES.items(), strict=True):
-        made = run(options.output, f"lag_{name}", family, *sizes, strategy=strategy)
+        made = run(
+            options.output, "lag_" + name.replace(", ", "_"), family, *sizes, strategy=strategy
+        )
         fresh = run(options.output, f"{family.name}_not_lagged", family, *sizes)
         treatment = np.array([entry["preconditioner"] for entry in made.log])
         iterations, places = made.column("iterations"), np.arange(sizes[0])
