@@ -1,11 +1,11 @@
 """One factorisation for all samples: strategy ``multi-rhs`` where the operator repeats.
 
 In ``poisson2d`` only the right-hand side is drawn. The strategy recognises samples with one
-operator by a digest of its coefficients, factorises once, and solves 32 right-hand sides by
-each pair of triangular solves. Compared with
+operator by a digest of its coefficients, factorises once a chunk of 64, and solves 32
+right-hand sides by each pair of triangular solves. Compared with
 
 1. ``independent``, which solves each by conjugate gradients with algebraic multigrid,
-2. ``direct``, which goes through the samples one by one with the same factors.
+2. ``direct``, which goes through the samples one by one, with factors for each shard.
 
 The figure has the time of a sample over the number of cells along an axis.
 """
