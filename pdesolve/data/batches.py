@@ -11,14 +11,17 @@ import numpy as np
 from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from operators.result import SolveResult
+from pdesolve.batched import BatchedSolver, StackedStencils
+from pdesolve.batched.result import host
 from pdesolve.data.independent import DIRECT_PARAMETERS
 from pdesolve.data.samples import SampleRecord, SampleTask
 from pdesolve.data.schema import Status
 from pdesolve.problems.base import LinearSystem, Problem
 from pdesolve.tolerances import checked_tolerance
 
-BATCH_BYTES = 256 * 2**20
-"""Coefficients, in float64, that are given to the solver at once."""
+BATCH_BYTES = 32 * 2**20
+DEVICE_BYTES = 512 * 2**20
+"""Coefficients, in float64, that are given to the solver at once, here and on a device."""
 
 
 class BatchStrategy:
@@ -74,7 +77,9 @@ class BatchStrategy:
         self._convert = convert
         stencil = 2 * grid.dimension + 1
         self.in_batches = True
-        self.size = max(1, BATCH_BYTES // (8 * stencil * grid.num_points))
+        most = BATCH_BYTES if convert is None else DEVICE_BYTES
+        self.size = max(1, most // (8 * stencil * grid.num_points))
+        self._solver = BatchedSolver(rtol=self.rtol)
 
     def describe(self) -> Mapping[str, Any]:
         """What decides the answers."""
@@ -97,8 +102,6 @@ class BatchStrategy:
             yield from self._solve_batch(tasks[first : first + self.size])
 
     def _solve_batch(self, tasks: Sequence[SampleTask]) -> Iterator[SampleRecord]:
-        from pdesolve.batched import StackedStencils, solve_batched
-
         start = time.perf_counter()
         systems = [task.problem.discretize(self.grid) for task in tasks]
         coefficients: Any = np.stack([system.stencil.coefficients for system in systems])
@@ -114,10 +117,10 @@ class BatchStrategy:
         )
         assembly = (time.perf_counter() - start) / len(tasks)
         start = time.perf_counter()
-        found = solve_batched(
-            stacked, right, rtol=self.rtol, constant_null_space=systems[0].constant_null_space
+        found = self._solver.solve(
+            stacked, right, constant_null_space=systems[0].constant_null_space
         )
-        values = _on_host(found.values)
+        values = np.asarray(host(found.values), dtype=np.float64)
         seconds = {"assembly": assembly, "solve": (time.perf_counter() - start) / len(tasks)}
         for row, task in enumerate(tasks):
             status = Status.SOLVED if found.converged[row] else Status.FAILED
@@ -184,9 +187,3 @@ class BatchStrategy:
         """Free what was kept."""
         if self._estimator is not None:
             self._estimator.close()
-
-
-def _on_host(values: Any) -> FloatArray:
-    from pdesolve.batched.result import host
-
-    return np.asarray(host(values), dtype=np.float64)

@@ -117,11 +117,43 @@ class Strategy(Protocol):
         """Free what was kept."""
 
 
+MOMENTS = "moments "
+"""How the names of arrays begin that hold :func:`sample_moments` of a field."""
+
+
+def sample_moments(values: FloatArray) -> FloatArray:
+    """Minimum, maximum, mean and sum of squared deviations of each sample of a field.
+
+    Parameters
+    ----------
+    values
+        Shape ``(m, ...)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(m, 4)``, float64.
+
+    Examples
+    --------
+    >>> sample_moments(np.array([[1.0, 3.0]])).tolist()
+    [[1.0, 3.0, 2.0, 2.0]]
+    """
+    found = np.empty((len(values), 4))
+    for number, sample in enumerate(values):  # sums over several at once round differently
+        row = np.asarray(sample, dtype=np.float64).ravel()
+        with np.errstate(invalid="ignore", over="ignore"):  # not finite: the check tells
+            mean = float(row.mean())
+            squares = float(np.square(row - mean).sum())
+        found[number] = row.min(), row.max(), mean, squares
+    return found
+
+
 def sample_digest(arrays: Mapping[str, np.ndarray[Any, Any]], position: int) -> bytes:
     """SHA-256 of all stored values of one sample but its number, by the names' order."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
-        if name == "sample_index":
+        if name == "sample_index" or name.startswith(MOMENTS):
             continue
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(arrays[name][position]).data)

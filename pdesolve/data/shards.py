@@ -15,7 +15,13 @@ import numpy as np
 
 from meshes.errors import InputError
 from operators.failures import DataFileError
-from pdesolve.data.samples import SampleRecord, SampleTask, sample_digest
+from pdesolve.data.samples import (
+    MOMENTS,
+    SampleRecord,
+    SampleTask,
+    sample_digest,
+    sample_moments,
+)
 from pdesolve.data.schema import DIGEST, PER_SAMPLE, field_shape, to_json
 from pdesolve.data.settings import GenerationSettings, differences
 
@@ -100,6 +106,8 @@ def stack_records(
             f"the strategy returned {len(records)} records for {count} samples from "
             f"{tasks[0].index if tasks else 0}"
         )
+    for name in (*settings.inputs, *settings.outputs):
+        arrays[MOMENTS + name] = sample_moments(arrays[f"field {name}"])
     digests = [sample_digest(arrays, row) for row in range(count)]
     arrays[DIGEST] = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(count, 32)
     return arrays

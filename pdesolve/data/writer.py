@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from pdesolve.data.layout import create_layout, finish_layout
+from pdesolve.data.samples import MOMENTS, sample_moments
 from pdesolve.data.schema import DIGEST, FIELDS, GROUP, PER_SAMPLE, USABLE
 from pdesolve.data.shards import Arrays, ShardFolder
 
@@ -36,16 +37,20 @@ class FieldStatistics:
 
     def add(self, samples: Any) -> None:
         """Take in samples of shape ``(m, ...)``."""
-        if len(samples) == 0:
-            return
-        values = np.asarray(samples, dtype=np.float64).reshape(len(samples), -1)
-        self.minimum = min(self.minimum, float(values.min()))
-        self.maximum = max(self.maximum, float(values.max()))
-        size = values.shape[1]
-        for row in values:  # one by one: sums over several at once round differently
-            with np.errstate(invalid="ignore"):  # values that are not finite: the check tells
-                mean = float(row.mean())
-                square = float(np.square(row - mean).sum())
+        self.add_moments(sample_moments(samples), int(np.prod(samples.shape[1:])))
+
+    def add_moments(self, moments: Any, size: int) -> None:
+        """Take in samples by their :func:`pdesolve.data.samples.sample_moments`.
+
+        Parameters
+        ----------
+        moments
+            Shape ``(m, 4)``.
+        size
+            Values of each sample.
+        """
+        for minimum, maximum, mean, square in np.asarray(moments).tolist():
+            self.minimum, self.maximum = min(self.minimum, minimum), max(self.maximum, maximum)
             total = self.count + size
             shift = mean - self.mean
             self.squares += square + shift * shift * self.count * size / total
@@ -89,8 +94,8 @@ def merge(folder: ShardFolder) -> Path:
             first += len(arrays["status"])
             usable = np.isin(arrays["status"], USABLE)
             for name in names:
-                values = arrays[f"field {name}"]
-                statistics[name].add(values if usable.all() else values[usable])
+                size = int(np.prod(arrays[f"field {name}"].shape[1:]))
+                statistics[name].add_moments(arrays[MOMENTS + name][usable], size)
             digest.update(arrays[DIGEST].tobytes())
         numbers = {name: found.values() for name, found in statistics.items()}
         finish_layout(file, numbers, digest.digest())
