@@ -36,6 +36,24 @@ def flatten(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def merged_options(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options over defaults, without those of a preconditioner that another one replaces.
+
+    Examples
+    --------
+    >>> merged_options({"pc_type": "mg", "pc_mg_levels": 3, "ksp_type": "cg"}, {"pc_type": "lu"})
+    {'pc_type': 'lu', 'ksp_type': 'cg'}
+    """
+    merged = {**defaults, **given}
+    if merged.get("pc_type") == defaults.get("pc_type"):
+        return merged
+    return {
+        key: value
+        for key, value in merged.items()
+        if key in given or not key.startswith(("pc_gamg", "pc_mg", "mg_", "sub_"))
+    }
+
+
 class SolverOptions:
     """Options that are in PETSc's database while a solver is set up and used.
 
@@ -62,14 +80,7 @@ class SolverOptions:
         self.prefix = prefix
         given = flatten({} if parameters is None else parameters)
         self.given = given
-        merged = {**flatten(defaults), **given}
-        if given.get("pc_type", merged.get("pc_type")) != flatten(defaults).get("pc_type"):
-            # options of a preconditioner that is not used any more
-            merged = {
-                key: value
-                for key, value in merged.items()
-                if key in given or not key.startswith(("pc_gamg", "pc_mg", "mg_", "sub_"))
-            }
+        merged = merged_options(flatten(defaults), given)
         self.options = merged
         self._database = PETSc.Options(prefix)
         self._inserted: list[str] = []

@@ -136,7 +136,8 @@ def _on_device(given: Words, family: Any, solver_parameters: Mapping[str, Any]) 
 
 def run(words: Sequence[str]) -> int:
     """Generate the file and print a summary."""
-    from pdesolve.data import generate
+    from pdesolve.data import generate, open_dataset
+    from pdesolve.data.schema import Status
 
     given = _parser().parse(words)
     count = required(given, "num_samples", EXAMPLES[0])
@@ -178,9 +179,12 @@ def run(words: Sequence[str]) -> int:
             unused_options="error",
         )
     seconds = time.perf_counter() - start
+    with open_dataset(info.path) as data:
+        repeated = int((data.read_records()["status"] == Status.SOLVED_DIRECTLY).sum())
     rows = [
         ("samples", str(info.num_samples)),
         ("not solved", str(info.num_failed)),
+        *([("repeated directly", str(repeated))] if repeated else []),
         ("grid", f"{shape_text(info.shape)} {info.location}s"),
         *([("times", f"{info.num_times}, up to {info.times[-1]:g}")] if info.num_times > 1 else []),
         ("fields", ", ".join(info.fields)),

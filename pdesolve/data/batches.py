@@ -14,7 +14,7 @@ from operators.result import SolveResult
 from pdesolve.batched import BatchedSolver, StackedStencils
 from pdesolve.batched.result import host
 from pdesolve.data.independent import DIRECT_PARAMETERS
-from pdesolve.data.samples import SampleRecord, SampleTask
+from pdesolve.data.samples import SampleRecord, SampleTask, Schedule
 from pdesolve.data.schema import Status
 from pdesolve.problems.base import LinearSystem, Problem
 from pdesolve.tolerances import checked_tolerance
@@ -22,6 +22,10 @@ from pdesolve.tolerances import checked_tolerance
 BATCH_BYTES = 32 * 2**20
 DEVICE_BYTES = 512 * 2**20
 """Coefficients, in float64, that are given to the solver at once, here and on a device."""
+
+WANTED_VALUES = 2**18
+WANTED_ON_DEVICE = 2**24
+"""Unknowns of a shard: with fewer, calls of array operations take longer than these do."""
 
 
 class BatchStrategy:
@@ -79,6 +83,8 @@ class BatchStrategy:
         self.in_batches = True
         most = BATCH_BYTES if convert is None else DEVICE_BYTES
         self.size = max(1, most // (8 * stencil * grid.num_points))
+        wanted = WANTED_VALUES if convert is None else WANTED_ON_DEVICE
+        self.schedule = Schedule(chunk=max(16, min(4096, wanted // grid.num_points)))
         self._solver = BatchedSolver(rtol=self.rtol)
 
     def describe(self) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pdesolve.data.header import open_file
-from pdesolve.data.schema import GROUP, USABLE, DatasetInfo, to_json
+from pdesolve.data.schema import GROUP, USABLE, DatasetInfo, Status, to_json
 from pdesolve.data.shards import write_safely
 from pdesolve.data.strategies import STRATEGIES
 from pdesolve.problems.registry import FAMILIES
@@ -68,6 +68,7 @@ def card_text(info: DatasetInfo, sha256: str | None = None) -> str:
     with open_file(info.path) as file:
         own = file[GROUP]
         usable = np.isin(own["status"][:], USABLE)
+        repeated = int((own["status"][:] == Status.SOLVED_DIRECTLY).sum())
         numbers = {
             name: own[name][:][usable] for name in ("iterations", "residual", "error_estimate")
         }
@@ -96,7 +97,8 @@ def card_text(info: DatasetInfo, sha256: str | None = None) -> str:
         "",
         f"- Grid: {shape} {info.location} values ({info.dtype})",
         *_times(info),
-        f"- Samples: {info.num_samples}, of which {info.num_failed} failed (their outputs are NaN)",
+        f"- Samples: {info.num_samples}, of which {info.num_failed} failed (their outputs are NaN)"
+        + (f" and {repeated} were repeated with a direct solver" if repeated else ""),
         f"- Seed {info.seed}, split '{info.split}': sample i depends on these and i alone",
         "",
         "| field | role | unit | minimum | maximum | mean | standard deviation |",

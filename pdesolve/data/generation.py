@@ -151,6 +151,7 @@ def generate(
     first_draw = family.sample(sample_generator(seed, split, 0))
     first_problem = family.problem(first_draw)
     grid = first_problem.grid(_checked_shape(shape, family))
+    _check_inputs(family, first_problem, grid)
     request = StrategyRequest(
         family,
         grid,
@@ -221,6 +222,15 @@ def generate(
         request.close()
         if not isinstance(ranks, OneRank):
             ranks.close()
+
+
+def _check_inputs(family: Any, problem: Problem, grid: StructuredGrid) -> None:
+    names = problem.input_fields(grid).names
+    if len(names) != len(family.inputs):
+        raise InputError(
+            f"the inputs of '{family.name}' are {', '.join(family.inputs)}, and its problems give "
+            f"the fields {', '.join(names)}; let input_fields give one channel for each name"
+        )
 
 
 def _with_strategy(settings: GenerationSettings, way: Strategy) -> GenerationSettings:

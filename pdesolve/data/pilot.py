@@ -27,7 +27,7 @@ from pdesolve.data.strategies import (
 FEWEST = 20
 """Samples below which a trial costs more than it can save."""
 
-SHARE = 0.06
+SHARE = 0.08
 """Part of the time of the whole set that trials may take."""
 
 MOST_SORTED = 256
@@ -53,9 +53,12 @@ PREFERENCE = (
 Operator action is not among them: its data follow another distribution.
 """
 
-FOR_REPEATED = ("batched", "fast-transform", "multi-rhs")
+FOR_REPEATED = ("multi-rhs", "fast-transform", "batched")
 FACTORISING = ("direct", "multi-rhs")
-FEW, MANY, LONG_ENOUGH = 4, 8, 0.05
+FEW, MANY, LONG_ENOUGH = 3, 8, 0.02
+BATCH = 16
+"""Samples of a trial in batches: fewer would not show what they are worth."""
+
 MISSED, BEHIND = "missed the tolerance, or took too long", "far behind"
 PATIENCE = 3.0
 """How many times the best time a candidate's first sample may take."""
@@ -148,7 +151,7 @@ def choose(request: StrategyRequest, tasks: Sequence[SampleTask]) -> Choice:
     try:
         first = [tasks[index] for index in range(min(3, len(tasks)))]
         if repeats_operator(trial_request, first):
-            names = [name for name in possible if name in FOR_REPEATED]
+            names = [name for name in FOR_REPEATED if name in possible]
             if _too_large(request):
                 names.remove("multi-rhs")
             if len(names) == 1:
@@ -207,7 +210,7 @@ def _pilot_samples(request: StrategyRequest, tasks: Sequence[SampleTask]) -> lis
         order = sample_order(few, request.grid, "nearest-neighbor") or range(len(few))
     except InputError:  # nothing to sort by
         order = range(len(few))
-    return [few[index] for index in list(order)[:MANY]]
+    return [few[index] for index in list(order)[:BATCH]]
 
 
 def _try(
@@ -252,14 +255,14 @@ class _Timing:
         times: list[float] = []
         note = ""
         start = last = time.perf_counter()
-        for record in way.solve(pilot):
+        for record in way.solve(pilot[:MANY]):
             now = time.perf_counter()
             times.append(now - last)
             if record.status is not Status.SOLVED:
                 note = MISSED
             elif best is not None and len(times) > 1 and times[-1] > 2 * best.each:
                 note = BEHIND
-            if note or len(times) == MANY or (len(times) >= FEW and now - start > LONG_ENOUGH):
+            if note or (len(times) >= FEW and now - start > LONG_ENOUGH):
                 break
             last = time.perf_counter()
         self.samples = len(times)
@@ -268,20 +271,15 @@ class _Timing:
         return note
 
     def of_batches(self, way: Strategy, pilot: Sequence[SampleTask]) -> str:
-        """A few, then all: their difference is what the others cost."""
+        """A few, for what is made once, then all."""
         few, seconds = pilot[:2], []
         for part in (few, pilot):
             start = time.perf_counter()
             records = list(way.solve(part))
             seconds.append(time.perf_counter() - start)
         self.samples = len(pilot)
-        more = len(pilot) - len(few)
-        self.each = (
-            max((seconds[1] - seconds[0]) / more, 0.1 * seconds[1] / len(pilot))
-            if more
-            else seconds[1]
-        )
-        self.first = max(seconds[1] - (len(pilot) - 1) * self.each, self.each)
+        self.each = seconds[1] / len(pilot)
+        self.first = max(seconds[0] - (len(few) - 1) * self.each, self.each)
         return "" if all(record.status is Status.SOLVED for record in records) else MISSED
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -61,10 +61,6 @@ class SequenceSettings:
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InputError(f"{name}={value!r} must be an integer of {least} or more")
 
-    def with_parameters(self, parameters: Mapping[str, Any] | None) -> SequenceSettings:
-        """With PETSc options of the caller over these."""
-        return replace(self, solver_parameters={**self.solver_parameters, **(parameters or {})})
-
     def describe(self) -> dict[str, Any]:
         """Plain values."""
         found = {key: getattr(self, key) for key in ("order", "chunk", "neighbors", "block")}
@@ -99,6 +95,8 @@ class SequenceStrategy:
         Relative residual to reach.
     settings
         What is handed on.
+    solver_parameters
+        PETSc options of the caller, over those of the settings.
     backend
         Name of the backend, for the description.
     estimator
@@ -116,6 +114,7 @@ class SequenceStrategy:
         grid: StructuredGrid,
         rtol: float,
         settings: SequenceSettings,
+        solver_parameters: Mapping[str, Any] | None = None,
         *,
         backend: str = "grid",
         estimator: Any = None,
@@ -135,14 +134,16 @@ class SequenceStrategy:
         self._checked = False
         self.limit: float | None = None
         """Seconds an iteration may take in trials, which repeat no failed solve."""
-        self.parameters = with_tolerance(settings.solver_parameters, rtol, "ksp_rtol")
+        self.parameters = with_tolerance(solver_parameters, rtol, "ksp_rtol")
         self._solver = self._new_solver(self.parameters)
 
     def _new_solver(self, parameters: Mapping[str, Any], prefix: str = "") -> Any:
+        from pdesolve._petsc_options import flatten, merged_options
         from pdesolve.sequences._petsc_sequence_solver import SequenceSolver
 
+        own = {} if prefix else flatten(self.settings.solver_parameters)
         return SequenceSolver(
-            self.source.defaults(),
+            merged_options(flatten(self.source.defaults()), own),
             parameters,
             prefix,
             lag=self.settings.lag if not prefix else None,

@@ -28,7 +28,7 @@ from pdesolve.problems.base import Problem
 from pdesolve.problems.evolution import EvolutionProblem
 
 DIRECT: dict[str, Any] = {"ksp_type": "preonly", "pc_type": "lu"}
-MULTIGRID_COST = 12.0
+MULTIGRID_COST = 10.0
 """About how many iterations with algebraic multigrid take as long as making it (128²)."""
 
 RIGHT_HAND_SIDES = 32
@@ -241,11 +241,7 @@ def applicable(request: StrategyRequest) -> tuple[str, ...]:
 
 
 def _independent(request: StrategyRequest) -> Strategy:
-    if request.order not in (None, "index"):
-        raise InputError(
-            f"order='{request.order}' is of no use to the strategy 'independent', which hands "
-            "nothing on; leave it out or take 'skr' or 'lag'"
-        )
+    _refuse_order(request, "independent")
     if request.in_time:
         return _in_time(request)
     if request.uses_stencils:
@@ -323,12 +319,12 @@ def _source_refusal(request: StrategyRequest) -> str:
 def _sequence(request: StrategyRequest, settings: SequenceSettings) -> Strategy:
     if request.order is not None:
         settings = replace(settings, order=request.order)
-    settings = settings.with_parameters(request.solver_parameters)
     return SequenceStrategy(
         request.take_source(),
         request.grid,
         request.tolerance,
         settings,
+        request.solver_parameters,
         backend=request.backend,
         estimator=_estimator(request),
         unused_options=request.unused_options,
@@ -463,7 +459,16 @@ def _multigrid(request: StrategyRequest) -> Strategy:
     return _sequence(request, settings)
 
 
+def _refuse_order(request: StrategyRequest, name: str) -> None:
+    if request.order not in (None, "index"):
+        raise InputError(
+            f"order='{request.order}' is of no use to the strategy '{name}', which hands nothing "
+            "from sample to sample; leave it out or take 'skr' or 'lag'"
+        )
+
+
 def _batched(request: StrategyRequest) -> Strategy:
+    _refuse_order(request, "batched")
     _refuse_discretization(request)
     if request.solver_parameters:
         raise InputError(
@@ -476,6 +481,7 @@ def _batched(request: StrategyRequest) -> Strategy:
 
 
 def _operator_action(request: StrategyRequest) -> Strategy:
+    _refuse_order(request, "operator-action")
     _refuse_discretization(request)
     return OperatorActionStrategy(
         request.family,

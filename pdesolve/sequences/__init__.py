@@ -6,12 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pdesolve.sequences._firedrake_source import FormSource as FormSource
+    from pdesolve.sequences._petsc_sequence_solver import SequenceSolver as SequenceSolver
+    from pdesolve.sequences._petsc_sources import BlockSource as BlockSource
+    from pdesolve.sequences._petsc_sources import StencilSource as StencilSource
     from pdesolve.sequences.cosines import truncated_cosine as truncated_cosine
     from pdesolve.sequences.features import feature_matrix as feature_matrix
     from pdesolve.sequences.features import features_of as features_of
     from pdesolve.sequences.guess_options import guess_parameters as guess_parameters
     from pdesolve.sequences.guesses import NeighborProjection as NeighborProjection
     from pdesolve.sequences.guesses import ProjectedGuess as ProjectedGuess
+    from pdesolve.sequences.lagging import LagRule as LagRule
+    from pdesolve.sequences.lagging import LagSettings as LagSettings
     from pdesolve.sequences.nearest_neighbor import nearest_neighbor_order as nearest_neighbor_order
     from pdesolve.sequences.orders import ORDERS as ORDERS
     from pdesolve.sequences.orders import order_samples as order_samples
@@ -21,6 +27,12 @@ if TYPE_CHECKING:
     from pdesolve.sequences.two_opt import two_opt_order as two_opt_order
 
 _HOME = {
+    "BlockSource": "_petsc_sources",
+    "FormSource": "_firedrake_source",
+    "SequenceSolver": "_petsc_sequence_solver",
+    "StencilSource": "_petsc_sources",
+    "LagRule": "lagging",
+    "LagSettings": "lagging",
     "NeighborProjection": "guesses",
     "ProjectedGuess": "guesses",
     "guess_parameters": "guess_options",

@@ -18,6 +18,7 @@ from pdesolve.sequences._petsc_sources import LoadedSystem
 
 _RESIDUAL_TESTED = {"CONVERGED_RTOL", "CONVERGED_ATOL"}
 _WITHOUT_TESTS = ("preonly",)
+_FACTORS = ("lu", "cholesky")
 _TESTS = ("ksp_rtol", "ksp_atol", "ksp_max_it")
 
 
@@ -78,6 +79,7 @@ class SequenceSolver:
         self._lagged: Any = None
         self._guess: Any = None
         self._vector: Any = None
+        self._state = -1
         self._failure = ""
         self.unused: list[str] = []
         self.treatment = ""
@@ -86,7 +88,18 @@ class SequenceSolver:
         """Seconds after which iterations stop, for trials; set before the first solve."""
 
     def restart(self) -> None:
-        """Forget all earlier systems."""
+        """Forget all earlier systems, but factors of the one operator that there has been."""
+        if self._ksp is not None and self._only_operator():
+            return
+        self._forget()
+
+    def _only_operator(self) -> bool:
+        """Whether the factors at hand are those of the matrix as it was at the start."""
+        ksp = self._ksp
+        direct = ksp.getType() in _WITHOUT_TESTS and ksp.getPC().getType() in _FACTORS
+        return direct and self._state == ksp.getOperators()[1].stateGet()
+
+    def _forget(self) -> None:
         for item in (self._guess, self._ksp, self._vector):
             if item is not None:
                 item.destroy()
@@ -121,6 +134,7 @@ class SequenceSolver:
         if self.limit is not None:
             ksp.setConvergenceTest(_Deadline(self.limit))
         self._ksp, self._vector = ksp, system.right.duplicate()
+        self._state = system.preconditioning_matrix.stateGet()
         if self._lag is not None:
             from pdesolve.sequences._petsc_lagging import LaggedKSP
             from pdesolve.sequences.lagging import LagRule
@@ -270,7 +284,7 @@ class SequenceSolver:
 
     def destroy(self) -> None:
         """Free the PETSc objects."""
-        self.restart()
+        self._forget()
 
 
 class _Deadline:

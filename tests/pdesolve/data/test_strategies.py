@@ -311,3 +311,46 @@ def test_samples_that_cannot_be_sorted_are_refused():
 
     with pytest.raises(InputError, match="none of their inputs varies"):
         sample_order(Constant(), family.problem(draw).grid(8), "two-opt")
+
+
+@pytest.mark.parametrize("strategy", ["batched", "independent", "operator-action"])
+def test_orders_without_use_are_refused(strategy, tmp_path):
+    with pytest.raises(InputError, match="of no use"):
+        generate("darcy2d", 4, shape=12, out=tmp_path / "s.h5", strategy=strategy, order="two-opt")
+
+
+def test_another_preconditioner_in_the_place_of_a_strategy_s_own(tmp_path):
+    info = generate(
+        "darcy2d", 4, shape=12, out=tmp_path / "s.h5", strategy="fast-transform",
+        solver_parameters={"pc_type": "gamg"}, unused_options="error",
+    )  # fmt: skip
+    assert info.settings["strategy"]["given_parameters"] == {"pc_type": "gamg", "ksp_rtol": 1e-8}
+
+
+def test_repeated_solves_are_told_by_the_card(tmp_path):
+    info = generate(
+        "darcy2d", 5, shape=12, out=tmp_path / "set.h5", strategy="skr",
+        solver_parameters={"ksp_max_it": 1},
+    )  # fmt: skip
+    assert "5 were repeated with a direct solver" in read_card(info.path)
+
+
+def test_factors_of_an_operator_that_repeats_serve_all_chunks():
+    found, tasks = request("poisson2d", 6)
+    way = make_strategy("multi-rhs", found)
+    first = [record.outputs for record in way.solve(tasks[:3])]
+    factors = way._solver._ksp.getPC().getFactorMatrix().handle
+    list(way.solve(tasks[3:]))
+    assert way._solver._ksp.getPC().getFactorMatrix().handle == factors
+    assert np.array_equal(first, [record.outputs for record in way.solve(tasks[:3])])
+    way.close()
+
+
+def test_a_family_that_names_more_inputs_than_it_gives_is_refused(tmp_path):
+    from pdesolve.problems.darcy import DarcyFamily
+
+    class More(DarcyFamily):
+        inputs = ("coefficient", "source")
+
+    with pytest.raises(InputError, match="one channel for each name"):
+        generate(More(2), 3, shape=8, out=tmp_path / "set.h5")
