@@ -16,6 +16,8 @@ NAMES = {
     "orders": "benchmarks.data.orders",
     "batched": "benchmarks.data.batched",
     "strategies": "benchmarks.data.strategies",
+    "scaling": "benchmarks.data.scaling",
+    "large_set": "benchmarks.data.large_set",
     "equivalence": "benchmarks.data.equivalence",
 }
 RESULTS = Path(__file__).parents[1] / "results" / "data"

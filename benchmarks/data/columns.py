@@ -19,7 +19,16 @@ from pdesolve.data.strategies import StrategyRequest, applicable, make_strategy
 
 ILU = {"ksp_type": "gmres", "ksp_gmres_restart": 40, "pc_type": "ilu", "ksp_max_it": 10_000}
 MUMPS = {"ksp_type": "preonly", "pc_factor_mat_solver_type": "mumps"}
-OURS = ("multigrid", "fast-transform", "skr", "recycled-cg", "lag", "batched", "multi-rhs")
+OURS = (
+    "multigrid",
+    "fast-transform",
+    "downstream",
+    "skr",
+    "recycled-cg",
+    "lag",
+    "batched",
+    "multi-rhs",
+)
 FEWEST = {"independent": 3, "sequence": 10}
 
 
@@ -83,7 +92,15 @@ def algebraic_multigrid(request: StrategyRequest) -> dict[str, Any]:
     """The right Krylov method for GAMG by the kind of system."""
     if request.positive_definite:
         return {"ksp_type": "cg", "ksp_norm_type": "unpreconditioned", "pc_type": "gamg"}
-    return {"ksp_type": "gmres", "ksp_pc_side": "right", "pc_type": "gamg", "ksp_max_it": 2000}
+    options = {"ksp_type": "gmres", "ksp_pc_side": "right", "pc_type": "gamg", "ksp_max_it": 2000}
+    if request.uses_stencils:  # convection: smoothed aggregation diverges
+        options |= {
+            "pc_gamg_agg_nsmooths": 0,
+            "pc_mg_cycle_type": "w",
+            "mg_levels_ksp_type": "richardson",
+            "mg_levels_pc_type": "sor",
+        }
+    return options
 
 
 def factorisation(request: StrategyRequest) -> dict[str, Any]:

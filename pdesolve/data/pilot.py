@@ -40,6 +40,7 @@ PREFERENCE = (
     "batched",
     "fast-transform",
     "multi-rhs",
+    "downstream",
     "independent",
     "algebraic-multigrid",
     "multigrid",

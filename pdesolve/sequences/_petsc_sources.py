@@ -17,6 +17,7 @@ from operators._petsc_stencil import StencilMatrix
 from pdesolve.grid._petsc_block_solver import DEFAULT_PARAMETERS as BLOCK_PARAMETERS
 from pdesolve.grid._petsc_blocks import block_of_process, with_factorisation
 from pdesolve.grid._petsc_solver import default_parameters
+from pdesolve.grid.downstream import reversed_along, upstream_axes
 from pdesolve.problems.base import LinearSystem, Problem
 
 
@@ -41,7 +42,7 @@ class LoadedSystem:
     hint
         What to try when the solve fails.
     lift
-        What to add to u, such as given boundary values; for the source alone.
+        What the source needs to read an answer, such as given boundary values to add.
     """
 
     matrix: Any
@@ -97,13 +98,24 @@ class StencilSource:
         A problem of the sequence.
     comm
         Communicator of one process.
+    downstream
+        Whether to number the cells of each system along its flow, see
+        :func:`pdesolve.grid.downstream.reversed_along`.
     """
 
-    def __init__(self, grid: StructuredGrid, reference: Problem, comm: Any = None) -> None:
+    def __init__(
+        self,
+        grid: StructuredGrid,
+        reference: Problem,
+        comm: Any = None,
+        *,
+        downstream: bool = False,
+    ) -> None:
         if grid.location != "cell":
             raise InputError("the backend 'grid' stores cell values; use location='cell'")
         self.grid = grid
         self._reference = reference
+        self._downstream = downstream
         self._comm = PETSc.COMM_SELF if comm is None else comm
         self._matrix: StencilMatrix | None = None
         self._loaded: FloatArray | None = None
@@ -114,6 +126,8 @@ class StencilSource:
     def load(self, problem: Problem) -> LoadedSystem:
         """Discretise; fills the matrix unless the operator is the one at hand."""
         system = self._discretize(problem)
+        axes = upstream_axes(system.stencil) if self._downstream else ()
+        system = reversed_along(system, axes)
         stencil = system.stencil
         if self._matrix is not None and not np.array_equal(self._matrix.offsets, stencil.offsets):
             raise InputError(
@@ -140,6 +154,7 @@ class StencilSource:
             system.symmetric,
             system.constant_null_space,
             notes=system.notes,
+            lift=axes,
         )
 
     def _discretize(self, problem: Problem) -> LinearSystem:
@@ -163,13 +178,14 @@ class StencilSource:
         return default_parameters(self._reference.grid_solver_parameters(self.grid, 1))
 
     def values(self, vector: Any, system: LoadedSystem) -> FloatArray:
-        """One channel."""
-        del system
-        return np.array(vector.array_r).reshape(1, *self.grid.shape)
+        """One channel, numbered as the grid."""
+        values = np.array(vector.array_r).reshape(self.grid.shape)
+        return np.ascontiguousarray(np.flip(values, system.lift))[None]
 
     def describe(self) -> Mapping[str, Any]:
         """The discretisation."""
-        return {"method": "cell-centred finite volumes"}
+        numbering = {"numbering": "along the flow"} if self._downstream else {}
+        return {"method": "cell-centred finite volumes", **numbering}
 
     def close(self) -> None:
         """Free the PETSc objects."""
