@@ -126,6 +126,17 @@ def raise_input_error(error: Exception) -> None:
         raise error.__cause__
 
 
+def abandon(*objects: Any) -> None:
+    """Never free PETSc objects that an error left half used.
+
+    PETSc unlocks vectors and drops borrowed ones at the end of a solve; an error in it skips
+    that, and to use or free such a solver afterwards may end the process.
+    """
+    for item in objects:
+        if item is not None and item.handle:
+            item.incRef()
+
+
 def unused_message(unused: list[str]) -> str:
     """What to say about options that nothing read."""
     return (

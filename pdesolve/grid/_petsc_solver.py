@@ -24,6 +24,7 @@ from operators.result import SolveResult
 from operators.stencil import IntArray
 from pdesolve._petsc_options import (
     SolverOptions,
+    abandon,
     raise_input_error,
     reason_name,
     unused_message,
@@ -258,6 +259,8 @@ class GridSolver:
         grid = system.stencil.grid if isinstance(system, LinearSystem) else system.block.grid
         if grid != self.grid:
             raise InputError(f"the system lives on {grid}, the solver on {self.grid}")
+        if self._failure:
+            self.destroy()
         self._treat_constants(system.constant_null_space)
         self.options.insert()
         start = time.perf_counter()
@@ -343,7 +346,7 @@ class GridSolver:
         return self._unused
 
     def _record(self, assembled: Assembled, vector: Any, seconds: dict[str, float]) -> SolveResult:
-        if assembled.constant_null_space:
+        if assembled.constant_null_space and not self._failure:
             vector.shift(-vector.sum() / vector.getSize())
         residual = self._right.duplicate()
         assembled.matrix.mat.mult(vector, residual)
@@ -410,11 +413,14 @@ class GridSolver:
 
     def destroy(self) -> None:
         """Free the PETSc objects (collective)."""
+        if self._failure:
+            abandon(self._ksp, self._right)
         if self.matrix is not None:
             self._ksp.destroy()
             self._right.destroy()
             self.matrix.destroy()
             self.matrix = self._layout = None
+        self._failure = ""
 
 
 def _offsets(system: LinearSystem | StencilRows) -> IntArray:

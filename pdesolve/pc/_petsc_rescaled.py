@@ -104,6 +104,8 @@ class Rescaled:
         if self._reference is None or not self.keep or self._diagonal is None:
             self._renew(matrix)
             self._diagonal = diagonal
+            self._scale.set(1.0)
+            return
         with np.errstate(all="ignore"):
             ratio = self._diagonal / diagonal
         if not (np.isfinite(ratio).all() and ratio.min() > 0):

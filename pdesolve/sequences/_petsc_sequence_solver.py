@@ -11,7 +11,12 @@ from petsc4py import PETSc
 
 from meshes.errors import InputError
 from operators.result import SolveResult
-from pdesolve._petsc_options import SolverOptions, raise_input_error, reason_name
+from pdesolve._petsc_options import (
+    SolverOptions,
+    abandon,
+    raise_input_error,
+    reason_name,
+)
 from pdesolve.grid._petsc_blocks import NEED_SYMMETRY, last_line, with_factorisation
 from pdesolve.grid._petsc_solver import MOST_DRIFT
 from pdesolve.sequences._petsc_sources import LoadedSystem
@@ -79,6 +84,8 @@ class SequenceSolver:
         self._lagged: Any = None
         self._guess: Any = None
         self._vector: Any = None
+        self._right: Any = None
+        self._broken = False
         self._state = -1
         self._failure = ""
         self.unused: list[str] = []
@@ -89,7 +96,7 @@ class SequenceSolver:
 
     def restart(self) -> None:
         """Forget all earlier systems, but factors of the one operator that there has been."""
-        if self._ksp is not None and self._only_operator():
+        if self._ksp is not None and not self._broken and self._only_operator():
             return
         self._forget()
 
@@ -100,10 +107,15 @@ class SequenceSolver:
         return direct and self._state == ksp.getOperators()[1].stateGet()
 
     def _forget(self) -> None:
-        for item in (self._guess, self._ksp, self._vector):
+        own = (self._ksp, self._vector, self._right)
+        if self._broken:
+            abandon(*own)
+            own = (None, None, None)
+        for item in (self._guess, *own):
             if item is not None:
                 item.destroy()
-        self._ksp = self._lagged = self._guess = self._vector = None
+        self._ksp = self._lagged = self._guess = self._vector = self._right = None
+        self._broken = False
 
     def _create(self, system: LoadedSystem) -> None:
         ksp = PETSc.KSP().create(comm=self._comm)
@@ -134,6 +146,7 @@ class SequenceSolver:
         if self.limit is not None:
             ksp.setConvergenceTest(_Deadline(self.limit))
         self._ksp, self._vector = ksp, system.right.duplicate()
+        self._right = system.right.duplicate()  # an error would leave the source's own locked
         self._state = system.preconditioning_matrix.stateGet()
         if self._lag is not None:
             from pdesolve.sequences._petsc_lagging import LaggedKSP
@@ -153,6 +166,8 @@ class SequenceSolver:
         tuple
             The solution, a vector that the next solve overwrites, and the record.
         """
+        if self._broken:
+            self._forget()
         self._failure = ""
         self.options.insert()
         start = ready = time.perf_counter()
@@ -160,6 +175,7 @@ class SequenceSolver:
             if self._ksp is None:
                 self._create(system)
             ksp, vector = self._ksp, self._vector
+            system.right.copy(self._right)
             vector.zeroEntries()
             ksp.setInitialGuessNonzero(False)
             if self._guess is not None and ksp.getType() not in _WITHOUT_TESTS:
@@ -167,21 +183,22 @@ class SequenceSolver:
                 ksp.setInitialGuessNonzero(bool(found))
             try:
                 if self._lagged is not None:
-                    self.treatment = self._lagged.solve(system.right, vector)
+                    self.treatment = self._lagged.solve(self._right, vector)
                     ready = start + self._lagged.setup_seconds
                 else:
                     # assembled anew in the same object: PETSc compares the states
                     ksp.setOperators(system.matrix, system.preconditioning_matrix)
                     ksp.setUp()
                     ready = time.perf_counter()
-                    ksp.solve(system.right, vector)
+                    ksp.solve(self._right, vector)
             except PETSc.Error as error:  # a factorisation or a set-up that gave up
+                self._broken = True
                 raise_input_error(error)
                 self._failure = last_line(error)
             done = time.perf_counter()
         finally:
             self._look_at_options()
-        if system.constant_null_space:
+        if system.constant_null_space and not self._broken:
             vector.shift(-vector.sum() / vector.getSize())
         result = self._record(system, {"setup": ready - start, "solve": done - ready})
         if self._guess is not None and result.converged:
@@ -211,6 +228,8 @@ class SequenceSolver:
         )
         answer = PETSc.Mat().createDense(((size, None), (None, count)), comm=self._comm)
         answer.setUp()
+        if self._broken:
+            self._forget()
         self._failure = ""
         self.options.insert()
         start = ready = time.perf_counter()
@@ -223,6 +242,7 @@ class SequenceSolver:
                 ready = time.perf_counter()
                 self._ksp.matSolve(right, answer)
             except PETSc.Error as error:
+                self._broken = True
                 raise_input_error(error)
                 self._failure = last_line(error)
             done = time.perf_counter()
@@ -267,6 +287,8 @@ class SequenceSolver:
             converged = converged and relative <= rtol
         elif reason == "CONVERGED_RTOL":
             converged = converged and relative <= MOST_DRIFT * rtol
+        if not converged:
+            self._state = -1  # factors that failed are not kept by a restart
         history = [] if self._failure else ksp.getConvergenceHistory()
         return SolveResult(
             converged=converged,
