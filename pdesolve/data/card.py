@@ -150,11 +150,13 @@ def reproduction_command(info: DatasetInfo) -> str:
         f"--backend {strategy.get('backend', 'grid')}",
     ]
     name = strategy.get("name")
+    sequence = strategy.get("sequence", {})
     if name in STRATEGIES and name != "independent":
         words.append(f"--strategy {name}")
-        order = strategy.get("sequence", {}).get("order")
-        if order is not None:
-            words.append(f"--order {order}")
+        if sequence.get("order") is not None:
+            words.append(f"--order {sequence['order']}")
+    if sequence.get("chunk") is not None:
+        words.append(f"--shard_size {sequence['chunk']}")
     if strategy.get("tolerance") is not None:
         words.append(f"--rtol {strategy['tolerance']}")
     words += [

@@ -207,7 +207,7 @@ def generate(
                     report(choice)
             way = make_strategy(name, request)
         try:
-            settings = _with_strategy(settings, way)
+            settings = _with_strategy(settings, way, size)
             unique_names(settings.inputs, settings.outputs)
             schedule = getattr(way, "schedule", BY_NUMBER)
             sequence = on_first(ranks, lambda: sample_order(tasks, grid, schedule.order))
@@ -233,11 +233,17 @@ def _check_inputs(family: Any, problem: Problem, grid: StructuredGrid) -> None:
         )
 
 
-def _with_strategy(settings: GenerationSettings, way: Strategy) -> GenerationSettings:
+def _with_strategy(
+    settings: GenerationSettings, way: Strategy, shard_size: int | None
+) -> GenerationSettings:
     """With what a strategy says of itself, and the inputs that it adds."""
+    described = dict(way.describe())
+    if shard_size is not None and "sequence" in described:
+        # within a shard samples hand something on, so that its size counts
+        described["sequence"] = {**described["sequence"], "chunk": shard_size}
     return replace(
         settings,
-        strategy=way.describe(),
+        strategy=described,
         inputs=(*settings.inputs, *getattr(way, "extra_inputs", ())),
         units={**settings.units, **getattr(way, "extra_units", {})},
     )

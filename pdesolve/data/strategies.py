@@ -343,7 +343,11 @@ def _estimator(request: StrategyRequest) -> Any:
     if coarse is None:
         return None
     parameters = {**(request.solver_parameters or {}), "ksp_rtol": request.tolerance}
-    return HalfResolutionEstimator(request.take_source(coarse), coarse, request.grid, parameters)
+    try:
+        source = request.take_source(coarse)
+    except InputError:  # such as too few points a wavelength
+        return None
+    return HalfResolutionEstimator(source, coarse, request.grid, parameters)
 
 
 def _symmetric_refusal(request: StrategyRequest) -> str:
