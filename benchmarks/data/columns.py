@@ -177,9 +177,16 @@ def measure_scipy(request: StrategyRequest, tasks: Sequence[SampleTask], limit: 
 
 
 def measure_strategy(
-    name: str, request: StrategyRequest, tasks: Sequence[SampleTask], limit: float
+    name: str,
+    request: StrategyRequest,
+    tasks: Sequence[SampleTask],
+    limit: float,
+    *,
+    after_trials: bool = False,
 ) -> Measured:
     """One of the named strategies in its order and chunks, sorting included."""
+    if not after_trials:
+        request.close()  # nothing is there yet
     start = time.perf_counter()
     way = make_strategy(name, request)
     schedule = getattr(way, "schedule", BY_NUMBER)
@@ -206,7 +213,7 @@ def measure_auto(request: StrategyRequest, tasks: Sequence[SampleTask], limit: f
     start = time.perf_counter()
     choice = choose(request, tasks)
     pilot = (time.perf_counter() - start) / len(tasks)
-    found = measure_strategy(choice.name, request, tasks, limit)
+    found = measure_strategy(choice.name, request, tasks, limit, after_trials=True)
     note = f"{choice.name}; pilot {1e3 * pilot:.3g} ms"
     return replace(found, seconds=found.seconds + pilot, note=note)
 

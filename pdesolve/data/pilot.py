@@ -149,22 +149,19 @@ def choose(request: StrategyRequest, tasks: Sequence[SampleTask]) -> Choice:
     possible = [name for name in PREFERENCE if name in applicable(trial_request)]
     if possible == ["independent"]:
         return Choice("independent", "no other strategy solves such problems")
-    try:
-        first = [tasks[index] for index in range(min(3, len(tasks)))]
-        if repeats_operator(trial_request, first):
-            names = [name for name in FOR_REPEATED if name in possible]
-            if _too_large(request):
-                names.remove("multi-rhs")
-            if len(names) == 1:
-                return Choice(names[0], "the operator is the same for all samples")
-        else:
-            left_out = {"multi-rhs", *_too_large(request), *_pointless(trial_request)}
-            names = [name for name in possible if name not in left_out]
-        if len(tasks) < FEWEST:
-            return Choice("independent", f"fewer than {FEWEST} samples do not pay for a trial")
-        return _fastest(names, trial_request, tasks)
-    finally:
-        trial_request.close()
+    first = [tasks[index] for index in range(min(3, len(tasks)))]
+    if repeats_operator(trial_request, first):
+        names = [name for name in FOR_REPEATED if name in possible]
+        if _too_large(request):
+            names.remove("multi-rhs")
+        if len(names) == 1:
+            return Choice(names[0], "the operator is the same for all samples")
+    else:
+        left_out = {"multi-rhs", *_too_large(request), *_pointless(trial_request)}
+        names = [name for name in possible if name not in left_out]
+    if len(tasks) < FEWEST:
+        return Choice("independent", f"fewer than {FEWEST} samples do not pay for a trial")
+    return _fastest(names, trial_request, tasks)
 
 
 def _fastest(names: Sequence[str], request: StrategyRequest, tasks: Sequence[SampleTask]) -> Choice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -77,6 +77,8 @@ class StrategyRequest:
     order: str | None = None
     seed: int = 0
     split: str = "train"
+    _spare: list[Any] = field(default_factory=list, repr=False)
+    """Sources on the storage grid that wait for use, shared with requests made from this one."""
 
     @property
     def tolerance(self) -> float:
@@ -130,16 +132,13 @@ class StrategyRequest:
             return "" if linear else "is for linear problems"
         if _need_firedrake(self.solver_parameters):
             return "takes PETSc's options only, and some of these are Firedrake's"
+        if self._spare:
+            return ""
         source = _form_source(self, self.grid)
         if source is None:
             return "is not there for this finite-element form"
         self._spare.append(source)
         return ""
-
-    @cached_property
-    def _spare(self) -> list[Any]:
-        """Sources that were made to look at and wait for use."""
-        return []
 
     def give_back(self, source: Any) -> None:
         """Keep a source on the storage grid for the next that wants one."""

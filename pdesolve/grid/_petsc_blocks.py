@@ -56,7 +56,7 @@ def with_factorisation(
         found.setdefault("pc_factor_mat_solver_type", "mumps")
         found.setdefault("mat_mumps_icntl_14", 200)  # room for delayed pivots
     elif chosen not in ("lu", "cholesky"):
-        found = {k: v for k, v in found.items() if not k.startswith(("pc_factor", "mat_mumps"))}
+        found = {k: v for k, v in found.items() if not k.startswith(("pc_factor_mat", "mat_mumps"))}
     return found
 
 
