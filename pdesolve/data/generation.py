@@ -197,7 +197,7 @@ def generate(
                     ranks,
                     lambda: kept_choice(
                         path,
-                        settings.fingerprint,
+                        _asked(settings, request).fingerprint,
                         lambda: choose(request, tasks),
                         overwrite=overwrite,
                     ),
@@ -231,6 +231,17 @@ def _check_inputs(family: Any, problem: Problem, grid: StructuredGrid) -> None:
             f"the inputs of '{family.name}' are {', '.join(family.inputs)}, and its problems give "
             f"the fields {', '.join(names)}; let input_fields give one channel for each name"
         )
+
+
+def _asked(settings: GenerationSettings, request: StrategyRequest) -> GenerationSettings:
+    """With all that a choice of strategy depends on."""
+    asked = {
+        "backend": request.backend,
+        "tolerance": request.rtol,
+        "discretization": dict(request.discretization or {}),
+        "order": request.order,
+    }
+    return replace(settings, strategy=asked)
 
 
 def _with_strategy(

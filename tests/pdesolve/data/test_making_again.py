@@ -40,3 +40,24 @@ def test_no_estimate_where_half_the_cells_do_not_resolve_the_waves(tmp_path):
     assert info.num_failed == 0
     with h5py.File(info.path) as file:
         assert np.isnan(file["pdesolve/error_estimate"][:]).all()
+
+
+def test_choice_of_an_interrupted_run_is_kept_for_the_same_request_only(tmp_path):
+    def interrupt(choice):
+        raise InterruptedError(choice.name)
+
+    options = {"shape": 12, "strategy": "auto", "estimate_error": False, "out": tmp_path / "a.h5"}
+    with pytest.raises(InterruptedError):
+        generate("convection_diffusion2d", 24, report=interrupt, **options)
+    reasons = []
+    for rtol in (None, 1e-6):
+        with pytest.raises(InterruptedError):
+            generate(
+                "convection_diffusion2d",
+                24,
+                rtol=rtol,
+                report=lambda choice: reasons.append(choice.reason) or interrupt(choice),
+                **options,
+            )
+    assert reasons[0].startswith("chosen before the interruption")
+    assert not reasons[1].startswith("chosen before the interruption")
