@@ -13,11 +13,11 @@ import numpy as np
 from meshes.errors import InputError
 from pdesolve.data.ordering import sample_order
 from pdesolve.data.pilot import choose
-from pdesolve.data.samples import BY_NUMBER, SampleTask
+from pdesolve.data.samples import BY_NUMBER, SampleTask, Strategy
 from pdesolve.data.sequences import SequenceSettings, SequenceStrategy
 from pdesolve.data.strategies import StrategyRequest, applicable, make_strategy
 
-ILU = {"ksp_type": "gmres", "ksp_gmres_restart": 40, "pc_type": "ilu", "ksp_max_it": 10_000}
+ILU = {"ksp_type": "gmres", "ksp_gmres_restart": 40, "pc_type": "ilu", "ksp_max_it": 2000}
 MUMPS = {"ksp_type": "preonly", "pc_factor_mat_solver_type": "mumps"}
 OURS = (
     "multigrid",
@@ -29,6 +29,10 @@ OURS = (
     "batched",
     "multi-rhs",
 )
+LARGEST_SUPERLU = 20_000
+MOST = 6
+"""Times the limit after which a column stops whatever it has."""
+
 FEWEST = {"independent": 3, "sequence": 10}
 
 
@@ -182,13 +186,13 @@ def measure_strategy(
     tasks: Sequence[SampleTask],
     limit: float,
     *,
-    after_trials: bool = False,
+    tried: Strategy | None = None,
 ) -> Measured:
     """One of the named strategies in its order and chunks, sorting included."""
-    if not after_trials:
+    if tried is None:
         request.close()  # nothing is there yet
     start = time.perf_counter()
-    way = make_strategy(name, request)
+    way = make_strategy(name, request) if tried is None else tried
     schedule = getattr(way, "schedule", BY_NUMBER)
     order = sample_order(tasks, request.grid, schedule.order) or range(len(tasks))
     once = (time.perf_counter() - start) / len(tasks)
@@ -211,9 +215,11 @@ def measure_auto(request: StrategyRequest, tasks: Sequence[SampleTask], limit: f
     """The pilot, spread over all samples, and what it chose."""
     request.close()
     start = time.perf_counter()
-    choice = choose(request, tasks)
+    tried: list[Strategy] = []
+    choice = choose(request, tasks, tried)
     pilot = (time.perf_counter() - start) / len(tasks)
-    found = measure_strategy(choice.name, request, tasks, limit, after_trials=True)
+    way = tried[0] if tried else make_strategy(choice.name, request)
+    found = measure_strategy(choice.name, request, tasks, limit, tried=way)
     note = f"{choice.name}; pilot {1e3 * pilot:.3g} ms"
     return replace(found, seconds=found.seconds + pilot, note=note)
 
@@ -245,7 +251,8 @@ def columns(
                     label,
                     _safely(measure_baseline, request, tasks, options, limit, new_objects=new),
                 )
-    if not skip("SciPy spsolve"):
+    heavy = request.grid.dimension == 3 and request.grid.num_points > LARGEST_SUPERLU
+    if not heavy and not skip("SciPy spsolve"):  # minutes and gigabytes a sample
         yield "SciPy spsolve", _safely(measure_scipy, request, tasks, limit)
     possible = applicable(request)
     for name in OURS:
@@ -279,4 +286,5 @@ def _collect(
 
 
 def _enough(seconds: Sequence[float], limit: float, fewest: int) -> bool:
-    return len(seconds) >= fewest and sum(seconds) > limit
+    spent = sum(seconds)
+    return (len(seconds) >= fewest and spent > limit) or spent > MOST * limit

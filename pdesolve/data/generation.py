@@ -186,6 +186,7 @@ def generate(
     size = None if shard_size is None else checked_count(shard_size, "shard_size")
     tasks = DrawnTasks(family, count, seed, split, settings.scalars)
     ranks = ranks_of(comm)
+    tried: list[Strategy] = []
     try:
         way: Strategy
         if callable(strategy):
@@ -198,14 +199,14 @@ def generate(
                     lambda: kept_choice(
                         path,
                         _asked(settings, request).fingerprint,
-                        lambda: choose(request, tasks),
+                        lambda: choose(request, tasks, tried),
                         overwrite=overwrite,
                     ),
                 )
                 name = choice.name
                 if report is not None and ranks.rank == 0:
                     report(choice)
-            way = make_strategy(name, request)
+            way = tried[0] if tried else make_strategy(name, request)
         try:
             settings = _with_strategy(settings, way, size)
             unique_names(settings.inputs, settings.outputs)

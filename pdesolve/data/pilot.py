@@ -7,7 +7,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,9 @@ class Choice:
         return {"chosen": self.name, "reason": self.reason, "trials": trials}
 
 
-def choose(request: StrategyRequest, tasks: Sequence[SampleTask]) -> Choice:
+def choose(
+    request: StrategyRequest, tasks: Sequence[SampleTask], winner: list[Strategy] | None = None
+) -> Choice:
     """Try the strategies that can solve a request on a few samples, and take the fastest.
 
     The pilot samples are neighbours in the order in which samples will be solved, so that
@@ -134,6 +136,8 @@ def choose(request: StrategyRequest, tasks: Sequence[SampleTask]) -> Choice:
         What is to be solved.
     tasks
         All samples.
+    winner
+        Where the strategy itself is put, ready for use, if it was tried; else it is closed.
 
     Raises
     ------
@@ -145,27 +149,37 @@ def choose(request: StrategyRequest, tasks: Sequence[SampleTask]) -> Choice:
             "strategy='auto' compares solvers with options of their own; leave PETSc options out, "
             "or name a strategy"
         )
-    trial_request = replace(request, estimate_error=False)
-    possible = [name for name in PREFERENCE if name in applicable(trial_request)]
+    possible = [name for name in PREFERENCE if name in applicable(request)]
     if possible == ["independent"]:
         return Choice("independent", "no other strategy solves such problems")
     first = [tasks[index] for index in range(min(3, len(tasks)))]
-    if repeats_operator(trial_request, first):
+    if repeats_operator(request, first):
         names = [name for name in FOR_REPEATED if name in possible]
         if _too_large(request):
             names.remove("multi-rhs")
         if len(names) == 1:
             return Choice(names[0], "the operator is the same for all samples")
     else:
-        left_out = {"multi-rhs", *_too_large(request), *_pointless(trial_request)}
+        left_out = {"multi-rhs", *_too_large(request), *_pointless(request)}
         names = [name for name in possible if name not in left_out]
     if len(tasks) < FEWEST:
         return Choice("independent", f"fewer than {FEWEST} samples do not pay for a trial")
-    return _fastest(names, trial_request, tasks)
+    kept: list[Strategy] = [] if winner is None else winner
+    choice = _fastest(names, request, tasks, kept)
+    if winner is None:
+        for way in kept:
+            way.close()
+    return choice
 
 
-def _fastest(names: Sequence[str], request: StrategyRequest, tasks: Sequence[SampleTask]) -> Choice:
-    pilot = _pilot_samples(request, tasks)
+def _fastest(
+    names: Sequence[str],
+    request: StrategyRequest,
+    tasks: Sequence[SampleTask],
+    winner: list[Strategy],
+) -> Choice:
+    """Try one after another; the best strategy so far is in `winner`."""
+    pilot = _Pilot(request, tasks)
     trials: list[Trial] = []
     untried: list[str] = []
     spent = 0.0
@@ -175,7 +189,13 @@ def _fastest(names: Sequence[str], request: StrategyRequest, tasks: Sequence[Sam
             untried.append(name)
             continue
         start = time.perf_counter()
-        trials.append(_try(name, request, pilot, len(tasks), best))
+        way = make_strategy(name, request)
+        trials.append(_try(name, way, pilot, len(tasks), best))
+        if trials[-1].total < (math.inf if best is None else best.total):
+            winner.append(way)
+            way = winner.pop(0) if len(winner) > 1 else None  # type: ignore[assignment]
+        if way is not None:
+            way.close()
         spent += time.perf_counter() - start
     trials.sort(key=lambda trial: trial.total)
     if trials[0].total == math.inf:
@@ -202,38 +222,46 @@ def _too_large(request: StrategyRequest) -> tuple[str, ...]:
     return FACTORISING if large and request.uses_stencils else ()
 
 
-def _pilot_samples(request: StrategyRequest, tasks: Sequence[SampleTask]) -> list[SampleTask]:
-    few = tasks[: min(len(tasks), MOST_SORTED)]
-    try:
-        order = sample_order(few, request.grid, "nearest-neighbor") or range(len(few))
-    except InputError:  # nothing to sort by
-        order = range(len(few))
-    return [few[index] for index in list(order)[:BATCH]]
+class _Pilot:
+    """The samples of the trials, sorted where a strategy wants them so."""
+
+    def __init__(self, request: StrategyRequest, tasks: Sequence[SampleTask]) -> None:
+        self._few = tasks[: min(len(tasks), MOST_SORTED)]
+        self._grid = request.grid
+        self._by_number = list(self._few[:BATCH])
+        self._sorted: list[SampleTask] = []
+
+    def samples(self, order: str) -> list[SampleTask]:
+        """By number, or neighbours."""
+        if order == "index":
+            return self._by_number
+        if not self._sorted:
+            try:
+                places = sample_order(self._few, self._grid, "nearest-neighbor")
+            except InputError:  # nothing to sort by
+                places = None
+            self._sorted = [self._few[place] for place in list(places or range(BATCH))[:BATCH]]
+        return self._sorted
 
 
-def _try(
-    name: str,
-    request: StrategyRequest,
-    pilot: Sequence[SampleTask],
-    num_samples: int,
-    best: Trial | None,
-) -> Trial:
+def _try(name: str, way: Strategy, pilot: _Pilot, num_samples: int, best: Trial | None) -> Trial:
     note = ""
-    way: Strategy = make_strategy(name, request)
+    schedule = getattr(way, "schedule", BY_NUMBER)
+    samples = pilot.samples(schedule.order)
     if best is not None and hasattr(way, "limit"):
         way.limit = PATIENCE * max(best.each, 1e-3)
     timing = _Timing()
     try:
         if getattr(way, "in_batches", False):
-            note = timing.of_batches(way, pilot)
+            note = timing.of_batches(way, samples)
         else:
-            note = timing.one_by_one(way, pilot, best)
+            note = timing.one_by_one(way, samples, best)
     except (InputError, SolveFailure) as error:
         note = str(error)
     finally:
-        way.close()
-    size = getattr(way, "schedule", BY_NUMBER).chunk or num_samples
-    starts = math.ceil(num_samples / size)
+        if hasattr(way, "limit"):
+            way.limit = None
+    starts = math.ceil(num_samples / (schedule.chunk or num_samples))
     failed = bool(note and note != BEHIND) or not timing.samples
     total = timing.first * starts + timing.each * (num_samples - starts)
     return Trial(
