@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from meshes.errors import InputError, require
-from pdesolve.command_line.main import SUCCESS
+from pdesolve.command_line.main import FAILURE, SUCCESS
 from pdesolve.command_line.parsing import VerbParser, Words, required
 from pdesolve.command_line.problems import (
     add_family,
@@ -196,4 +196,4 @@ def run(words: Sequence[str]) -> int:
     ]
     print_table(f"{family.name}: {out}", ("", "data set"), rows)
     print(f"wrote {out} and its card {out}.md")
-    return SUCCESS
+    return SUCCESS if info.num_failed < info.num_samples else FAILURE

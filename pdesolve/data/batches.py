@@ -14,7 +14,7 @@ from operators.result import SolveResult
 from pdesolve.batched import BatchedSolver, StackedStencils
 from pdesolve.batched.result import host
 from pdesolve.data.independent import DIRECT_PARAMETERS
-from pdesolve.data.samples import SampleRecord, SampleTask, Schedule
+from pdesolve.data.samples import SampleRecord, SampleTask, Schedule, naming
 from pdesolve.data.schema import Status
 from pdesolve.problems.base import LinearSystem, Problem
 from pdesolve.tolerances import checked_tolerance
@@ -109,7 +109,7 @@ class BatchStrategy:
 
     def _solve_batch(self, tasks: Sequence[SampleTask]) -> Iterator[SampleRecord]:
         start = time.perf_counter()
-        systems = [task.problem.discretize(self.grid) for task in tasks]
+        systems = [self._discretize(task) for task in tasks]
         coefficients: Any = np.stack([system.stencil.coefficients for system in systems])
         right: Any = np.stack([system.right_hand_side for system in systems])
         if self._convert is not None:
@@ -144,6 +144,11 @@ class BatchStrategy:
                 status, answer, result = self._solve_directly(systems[row])
                 message += f"; directly: {result.describe()}"
             yield self._record(task, answer, status, result, message, seconds, len(tasks))
+
+    def _discretize(self, task: SampleTask) -> LinearSystem:
+        with naming(task):
+            system: LinearSystem = task.problem.discretize(self.grid)
+        return system
 
     def _record(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -190,8 +191,31 @@ def _log_entry(record: SampleRecord, seconds: float, rank: int) -> dict[str, Any
     return entry
 
 
+def _check_space_to_merge(folder: ShardFolder) -> None:
+    """Refuse before HDF5 runs out of space in the middle, which it does not survive."""
+    need = folder.settings.bytes_per_sample * folder.settings.num_samples + 2**20
+    merged = folder.path / "merged.h5"
+    free = shutil.disk_usage(folder.path).free + (merged.stat().st_size if merged.exists() else 0)
+    if free < need:
+        raise InputError(
+            f"all samples are solved, but the file needs {need / 2**20:.0f} MiB in "
+            f"'{folder.out.parent}' and {free / 2**20:.0f} MiB are free. Free some and run the "
+            "same command again: nothing is solved twice"
+        )
+
+
+def _chosen_here(folder: ShardFolder) -> bool:
+    """Whether the choice beside the shards is that of this run."""
+    try:
+        chosen = json.loads(folder.choice_path.read_text())["chosen"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return bool(chosen == folder.settings.strategy.get("name"))
+
+
 def _finish(folder: ShardFolder) -> DatasetInfo:
     """Merge, write card and log, remove the parts. May be repeated after a kill."""
+    _check_space_to_merge(folder)
     merged = merge(folder)
     with ThreadPoolExecutor(max_workers=1) as other:
         sha256 = other.submit(file_sha256, merged)
@@ -202,7 +226,7 @@ def _finish(folder: ShardFolder) -> DatasetInfo:
     info = read_info(folder.out)
     write_card(info, sha256.result())
     with folder.out.with_name(folder.out.name + ".log.jsonl").open("wb") as log:
-        if folder.choice_path.exists():
+        if _chosen_here(folder):
             log.write(folder.choice_path.read_bytes() + b"\n")
         for shard in range(folder.num_shards):
             log.write(folder.log_file(shard).read_bytes())

@@ -14,7 +14,13 @@ import numpy as np
 from meshes.errors import InputError, suggest
 from meshes.structured import StructuredGrid
 from pdesolve.data.arguments import checked_count, checked_dtype, checked_stream, unique_names
-from pdesolve.data.engine import Observer, Progress, default_shard_size, run
+from pdesolve.data.engine import (
+    Observer,
+    Progress,
+    check_disk_space,
+    default_shard_size,
+    run,
+)
 from pdesolve.data.ordering import DrawnTasks, sample_order
 from pdesolve.data.pilot import Choice, choose, kept_choice
 from pdesolve.data.ranks import OneRank, on_first, ranks_of
@@ -199,7 +205,7 @@ def generate(
                     lambda: kept_choice(
                         path,
                         _asked(settings, request).fingerprint,
-                        lambda: choose(request, tasks, tried),
+                        lambda: _choose(path, settings, request, tasks, tried),
                         overwrite=overwrite,
                     ),
                 )
@@ -223,6 +229,17 @@ def generate(
         request.close()
         if not isinstance(ranks, OneRank):
             ranks.close()
+
+
+def _choose(
+    path: Path,
+    settings: GenerationSettings,
+    request: StrategyRequest,
+    tasks: DrawnTasks,
+    tried: list[Strategy],
+) -> Choice:
+    check_disk_space(ShardFolder(path, settings, 1))
+    return choose(request, tasks, tried)
 
 
 def _check_inputs(family: Any, problem: Problem, grid: StructuredGrid) -> None:

@@ -12,7 +12,7 @@ from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from operators.result import SolveResult
 from pdesolve.data.error_estimate import CoarseGridEstimator
-from pdesolve.data.samples import SampleRecord, SampleTask, UnusedOptions
+from pdesolve.data.samples import SampleRecord, SampleTask, UnusedOptions, naming
 from pdesolve.data.schema import DRIFT, Status
 from pdesolve.problems.base import Problem
 from pdesolve.tolerances import checked_tolerance, with_tolerance
@@ -110,8 +110,9 @@ class GridStrategy:
             warn_unused(self._solver.unused_options(), error=self.unused_options == "error")
 
     def _solve_one(self, task: SampleTask) -> SampleRecord:
-        inputs = task.problem.input_fields(self.grid).values
-        system = task.problem.discretize(self.grid)
+        with naming(task):
+            inputs = task.problem.input_fields(self.grid).values
+            system = task.problem.discretize(self.grid)
         vector, result = self._solver.solve(system, check=False)
         status, message = Status.SOLVED, ""
         values = self._array(vector)

@@ -18,6 +18,7 @@ from pdesolve.data.samples import BY_NUMBER, SampleTask, Strategy
 from pdesolve.data.schema import Status, to_json
 from pdesolve.data.shards import CHOICE, write_safely
 from pdesolve.data.strategies import (
+    STRATEGIES,
     StrategyRequest,
     applicable,
     make_strategy,
@@ -45,6 +46,7 @@ PREFERENCE = (
     "algebraic-multigrid",
     "multigrid",
     "lag",
+    "neighbors",
     "recycled-cg",
     "skr",
     "direct",
@@ -157,6 +159,7 @@ def choose(
         names = [name for name in FOR_REPEATED if name in possible]
         if _too_large(request):
             names.remove("multi-rhs")
+        names = names or ["independent"]
         if len(names) == 1:
             return Choice(names[0], "the operator is the same for all samples")
     else:
@@ -184,7 +187,8 @@ def _fastest(
     untried: list[str] = []
     spent = 0.0
     for name in names:
-        best = min(trials, key=lambda trial: trial.total, default=None)
+        solved = [trial for trial in trials if trial.total < math.inf]
+        best = min(solved, key=lambda trial: trial.total, default=None)
         if best is not None and spent > SHARE * best.total:
             untried.append(name)
             continue
@@ -344,7 +348,7 @@ def kept_choice(
     if kept.exists():
         try:
             found = json.loads(kept.read_text())
-            if found["fingerprint"] == fingerprint:
+            if found["fingerprint"] == fingerprint and found["chosen"] in tuple(STRATEGIES):
                 return Choice(found["chosen"], f"chosen before the interruption: {found['reason']}")
         except (OSError, ValueError, KeyError, TypeError):
             pass  # not written by this program, or not whole: choose again

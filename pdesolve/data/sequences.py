@@ -15,7 +15,7 @@ from meshes.structured import FloatArray, StructuredGrid
 from operators.result import SolveResult
 from pdesolve.data.error_estimate import relative_error_estimate
 from pdesolve.data.independent import DIRECT_PARAMETERS
-from pdesolve.data.samples import SampleRecord, SampleTask, Schedule, UnusedOptions
+from pdesolve.data.samples import SampleRecord, SampleTask, Schedule, UnusedOptions, naming
 from pdesolve.data.schema import DRIFT, Status
 from pdesolve.tolerances import checked_tolerance, with_tolerance
 
@@ -180,9 +180,10 @@ class SequenceStrategy:
         waiting: dict[bytes, list[_Waiting]] = {}
         for task in tasks:
             start = time.perf_counter()
-            group = waiting.setdefault(self.source.fingerprint(task.problem), [])
-            # the matrix is filled again where the operator is not the one at hand
-            system = self.source.load(task.problem)
+            with naming(task):
+                group = waiting.setdefault(self.source.fingerprint(task.problem), [])
+                # the matrix is filled again where the operator is not the one at hand
+                system = self.source.load(task.problem)
             right = np.array(system.right.array_r)
             group.append(_Waiting(task, system, right, time.perf_counter() - start))
             if len(group) == self.settings.block:
@@ -195,9 +196,17 @@ class SequenceStrategy:
 
     def _solve_one(self, task: SampleTask) -> SampleRecord:
         start = time.perf_counter()
-        system = self.source.load(task.problem)
+        with naming(task):
+            system = self.source.load(task.problem)
         assembly = time.perf_counter() - start
-        vector, result = self._solver.solve(system)
+        try:
+            vector, result = self._solver.solve(system)
+        except InputError as error:
+            if not self._checked:
+                raise  # options that do not fit the first sample fit none
+            return self._record(
+                task, system, system.right, _refused(error, self.rtol), assembly, {}
+            )
         self._look_at_options()
         details = {}
         if self._solver.treatment:
@@ -286,6 +295,14 @@ class SequenceStrategy:
             self._release(self.source)
         if self._estimator is not None:
             self._estimator.close()
+
+
+def _refused(error: InputError, rtol: float) -> SolveResult:
+    """The record of a system that a solver or preconditioner would not take."""
+    nothing = float("nan")
+    return SolveResult(
+        False, "DIVERGED_PC_FAILED", 0, relative_residual=nothing, rtol=rtol, solver=f"({error})"
+    )
 
 
 class HalfResolutionEstimator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -249,6 +250,8 @@ class ShardFolder:
             owner, index = header["fingerprint"], arrays["sample_index"].tolist()
             good = end == len(raw)
         except (OSError, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+                raise  # too many open files: nothing is wrong with this one
             raise DataFileError(f"shard '{path}' is damaged: {error}") from error
         if owner != self.settings.fingerprint or index != list(self.indices(shard)):
             raise DataFileError(f"shard '{path}' belongs to another run")

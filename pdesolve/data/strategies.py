@@ -28,6 +28,9 @@ from pdesolve.problems.base import Problem
 from pdesolve.problems.evolution import EvolutionProblem
 
 DIRECT: dict[str, Any] = {"ksp_type": "preonly", "pc_type": "lu"}
+NEIGHBORS = 10
+"""Solved samples that a first guess is made from."""
+
 MULTIGRID_COST = 10.0
 """About how many iterations with algebraic multigrid take as long as making it (128²)."""
 
@@ -363,9 +366,16 @@ def _multigrid_refusal(request: StrategyRequest) -> str:
 
 
 def _algebraic_multigrid(request: StrategyRequest) -> Strategy:
-    options = {"ksp_type": "gmres", "ksp_pc_side": "right", "pc_type": "gamg"}
+    options: dict[str, Any] = {"ksp_type": "gmres", "ksp_pc_side": "right", "pc_type": "gamg"}
     if request.positive_definite:
         options = {"ksp_type": "cg", "pc_type": "gamg"}
+    elif request.uses_stencils:  # smoothed aggregation diverges where convection prevails
+        options |= {
+            "pc_gamg_agg_nsmooths": 0,
+            "pc_mg_cycle_type": "w",
+            "mg_levels_ksp_type": "richardson",
+            "mg_levels_pc_type": "sor",
+        }
     settings = SequenceSettings("algebraic-multigrid", chunk=None, solver_parameters=options)
     return _sequence(request, settings)
 
@@ -430,6 +440,18 @@ def _lag(request: StrategyRequest) -> Strategy:
     )
     settings = SequenceSettings("lag", "nearest-neighbor", solver_parameters=options, lag=lag)
     return _sequence(request, settings)
+
+
+def _neighbors(request: StrategyRequest) -> Strategy:
+    settings = SequenceSettings("neighbors", "nearest-neighbor", neighbors=NEIGHBORS)
+    return _sequence(request, settings)
+
+
+def _neighbors_refusal(request: StrategyRequest) -> str:
+    reason = request.refusal_of_sequences
+    if not reason and request.defaults.get("pc_type") in ("lu", "cholesky"):
+        reason = "is of no use where the family's own solver factorises, which needs no first guess"
+    return reason
 
 
 def factorisation_cost(grid: StructuredGrid) -> float:
@@ -555,6 +577,11 @@ STRATEGIES: dict[str, NamedStrategy] = {
     "lag": NamedStrategy(
         _lag, "sorted samples; a factorisation kept while the operator stays close", _source_refusal
     ),
+    "neighbors": NamedStrategy(
+        _neighbors,
+        "sorted samples; the family's solver starts from a combination of solved ones",
+        _neighbors_refusal,
+    ),
     "batched": NamedStrategy(
         _batched, "many grids at once by array operations", _symmetric_refusal
     ),
@@ -580,8 +607,3 @@ def repeats_operator(request: StrategyRequest, tasks: Sequence[SampleTask]) -> b
         return len({source.fingerprint(task.problem) for task in tasks}) == 1
     finally:
         request.give_back(source)
-
-
-def strategy_names() -> Sequence[str]:
-    """All names that ``generate`` takes."""
-    return (*STRATEGIES, "auto")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from pdesolve.data.layout import create_layout, finish_layout
 from pdesolve.data.samples import MOMENTS, sample_moments
 from pdesolve.data.schema import DIGEST, FIELDS, GROUP, PER_SAMPLE, USABLE
 from pdesolve.data.shards import Arrays, ShardFolder
+
+MOST_OPEN = 128
+"""Shards that are open at once while samples are put in order."""
 
 FORMAT = ("v110", "v110")
 """Object format of HDF5 1.10, whose metadata carry checksums."""
@@ -108,16 +112,16 @@ def _by_number(folder: ShardFolder) -> Iterator[Arrays]:
         for shard in range(folder.num_shards):
             yield folder.read(shard)
         return
-    shards = [folder.read(shard) for shard in range(folder.num_shards)]  # maps of the files
+    # maps of the files, fewer than a process may have open
+    read = lru_cache(maxsize=MOST_OPEN)(folder.read)
+    names = tuple(read(0))
     places = np.argsort(folder.order)
     for first in range(0, len(places), folder.shard_size):
         rows = [
             divmod(int(place), folder.shard_size)
             for place in places[first : first + folder.shard_size]
         ]
-        yield {
-            name: np.stack([shards[shard][name][row] for shard, row in rows]) for name in shards[0]
-        }
+        yield {name: np.stack([read(shard)[name][row] for shard, row in rows]) for name in names}
 
 
 def _append(

@@ -31,7 +31,6 @@ SHAPES = {
 HOPELESS = {
     ("skr", "helmholtz2d_random"),
     ("algebraic-multigrid", "helmholtz2d_random"),
-    ("algebraic-multigrid", "convection_diffusion2d"),
 }
 
 
@@ -292,6 +291,73 @@ def test_parts_of_another_order_are_refused(tmp_path):
 def test_a_chunk_smaller_than_one_sample_is_refused(size, tmp_path):
     with pytest.raises(InputError, match="shard_size"):
         generate("darcy2d", 4, shape=12, out=tmp_path / "s.h5", strategy="skr", shard_size=size)
+
+
+def test_more_shards_than_files_may_be_open(tmp_path):
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    try:
+        info = generate(
+            "darcy1d", 270, shape=8, out=tmp_path / "set.h5", strategy="skr",
+            order="space-filling", shard_size=1, estimate_error=False,
+        )  # fmt: skip
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert info.num_failed == 0
+
+
+class Sometimes:
+    """Darcy problems of which sample 2 has a coefficient that is not finite."""
+
+    def __init__(self, family):
+        self.family, self.count = family, 0
+
+    def __getattr__(self, name):
+        return getattr(self.family, name)
+
+    def problem(self, parameters):  # noqa: ARG002
+        from pdesolve.problems.darcy import DarcyProblem
+
+        self.count += 1
+        wrong = self.count > 3  # the first is asked for once more, as the reference
+        return DarcyProblem(
+            (lambda x: np.where(x[0] > 0.5, np.nan, 1.0)) if wrong else (lambda x: 1.0 + x[0]),
+            name="darcy2d",
+        )
+
+
+@pytest.mark.parametrize("strategy", ["independent", "skr", "batched", "multi-rhs", "lag"])
+def test_coefficients_that_are_not_finite_name_the_sample(strategy, tmp_path):
+    with pytest.raises(InputError, match=r"sample 2 cannot be .*positive and finite"):
+        generate(
+            Sometimes(get_family("darcy2d")), 4, shape=8, out=tmp_path / "s.h5",
+            strategy=strategy, order=None if strategy in ("independent", "batched") else "index",
+        )  # fmt: skip
+
+
+def test_a_damaged_choice_is_made_again(tmp_path):
+    parts = tmp_path / "set.h5.parts"
+    parts.mkdir()
+    (parts / "choice.json").write_text('{"chosen": ["x"], "fingerprint": "y", "reason": ""}')
+    info = generate("darcy2d", 24, shape=8, out=tmp_path / "set.h5", strategy="auto")
+    assert info.num_failed == 0
+
+
+def test_no_trials_without_space_for_the_data(tmp_path, monkeypatch):
+    import shutil
+    from collections import namedtuple
+
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 1000))
+    chosen = []
+    with pytest.raises(InputError, match="Free some"):
+        generate(
+            "darcy2d", 24, shape=8, out=tmp_path / "s.h5", strategy="auto", report=chosen.append
+        )
+    assert not chosen
+    assert not (tmp_path / "s.h5.parts").exists()
 
 
 def test_samples_that_cannot_be_sorted_are_refused():
