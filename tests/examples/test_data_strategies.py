@@ -107,3 +107,15 @@ def test_the_programs_of_the_page_run(
     assert third < second < first
     assert int(transforms[0]) < 10
     assert float(batches[1]) < 1e-8
+
+
+def test_numbering_along_the_flow_saves_iterations(tmp_path: Path) -> None:
+    found = found_by("downstream", tmp_path, "--cells", 48, "--num-samples", 24)
+    assert found["downstream"] < 0.9 * found["independent"]
+    assert found["largest difference"] < 1e-5
+
+
+def test_guesses_from_neighbours_serve_few_parameters(tmp_path: Path) -> None:
+    found = found_by("neighbors", tmp_path, "--cells", 24, "--num-samples", 40)
+    assert found["bump, neighbors"] < 0.95 * found["bump, independent"]
+    assert found["darcy2d, neighbors"] > 0.95 * found["darcy2d, independent"]
