@@ -13,9 +13,10 @@ import numpy as np
 from meshes.errors import InputError
 from pdesolve.data.ordering import sample_order
 from pdesolve.data.pilot import choose
+from pdesolve.data.requests import StrategyRequest
 from pdesolve.data.samples import BY_NUMBER, SampleTask, Strategy
 from pdesolve.data.sequences import SequenceSettings, SequenceStrategy
-from pdesolve.data.strategies import StrategyRequest, applicable, make_strategy
+from pdesolve.data.strategies import applicable, make_strategy
 
 ILU = {"ksp_type": "gmres", "ksp_gmres_restart": 40, "pc_type": "ilu", "ksp_max_it": 2000}
 MUMPS = {"ksp_type": "preonly", "pc_factor_mat_solver_type": "mumps"}

@@ -20,7 +20,7 @@ from benchmarks.data.columns import OURS, Measured, columns
 from benchmarks.table import Table
 from pdesolve import get_family
 from pdesolve.data.ordering import DrawnTasks
-from pdesolve.data.strategies import StrategyRequest
+from pdesolve.data.requests import StrategyRequest
 
 BASELINES = ("GMRES(40)+ILU", "AMG", "MUMPS")
 NAMES = (

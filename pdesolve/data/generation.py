@@ -24,11 +24,12 @@ from pdesolve.data.engine import (
 from pdesolve.data.ordering import DrawnTasks, sample_order
 from pdesolve.data.pilot import Choice, choose, kept_choice
 from pdesolve.data.ranks import OneRank, on_first, ranks_of
+from pdesolve.data.requests import StrategyRequest
 from pdesolve.data.samples import BY_NUMBER, Strategy, UnusedOptions
 from pdesolve.data.schema import DatasetInfo
 from pdesolve.data.settings import GenerationSettings
 from pdesolve.data.shards import ShardFolder
-from pdesolve.data.strategies import StrategyRequest, make_strategy
+from pdesolve.data.strategies import make_strategy
 from pdesolve.problems.base import Problem
 from pdesolve.random_streams import sample_generator
 from pdesolve.tolerances import checked_tolerance

@@ -14,12 +14,12 @@ from typing import Any
 from meshes.errors import InputError
 from operators.failures import SolveFailure
 from pdesolve.data.ordering import sample_order
+from pdesolve.data.requests import StrategyRequest
 from pdesolve.data.samples import BY_NUMBER, SampleTask, Strategy
 from pdesolve.data.schema import Status, to_json
 from pdesolve.data.shards import CHOICE, write_safely
 from pdesolve.data.strategies import (
     STRATEGIES,
-    StrategyRequest,
     applicable,
     make_strategy,
     repeats_operator,

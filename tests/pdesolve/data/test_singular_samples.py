@@ -6,9 +6,10 @@ import pytest
 from meshes import StructuredGrid
 from operators import Stencil
 from pdesolve import LinearSystem, get_family, sample_generator
+from pdesolve.data.requests import StrategyRequest
 from pdesolve.data.samples import SampleTask
 from pdesolve.data.schema import Status
-from pdesolve.data.strategies import StrategyRequest, make_strategy
+from pdesolve.data.strategies import make_strategy
 
 pytestmark = pytest.mark.petsc
 

@@ -10,8 +10,9 @@ from meshes.errors import InputError
 from pdesolve.data import generate, open_dataset, read_card
 from pdesolve.data.ordering import DrawnTasks, sample_order
 from pdesolve.data.pilot import PREFERENCE, choose
+from pdesolve.data.requests import StrategyRequest
 from pdesolve.data.schema import Status
-from pdesolve.data.strategies import STRATEGIES, StrategyRequest, applicable, make_strategy
+from pdesolve.data.strategies import STRATEGIES, applicable, make_strategy
 from pdesolve.problems.registry import get_family
 from pdesolve.random_streams import sample_generator
 
