@@ -43,6 +43,7 @@ PREFERENCE = (
     "multi-rhs",
     "downstream",
     "independent",
+    "incomplete-factors",
     "algebraic-multigrid",
     "multigrid",
     "lag",
@@ -59,7 +60,7 @@ Operator action is not among them: its data follow another distribution.
 FOR_REPEATED = ("multi-rhs", "fast-transform", "batched")
 FACTORISING = ("direct", "multi-rhs")
 FEW, MANY, LONG_ENOUGH = 3, 8, 0.02
-BATCH = 16
+BATCH = 8
 """Samples of a trial in batches: fewer would not show what they are worth."""
 
 MISSED, BEHIND = "missed the tolerance, or took too long", "far behind"
@@ -302,7 +303,7 @@ class _Timing:
 
     def of_batches(self, way: Strategy, pilot: Sequence[SampleTask]) -> str:
         """A few, for what is made once, then all."""
-        few, seconds = pilot[:2], []
+        few, seconds = pilot[:1], []
         for part in (few, pilot):
             start = time.perf_counter()
             records = list(way.solve(part))

@@ -99,6 +99,8 @@ def _algebraic_multigrid(request: StrategyRequest) -> Strategy:
             "mg_levels_ksp_type": "richardson",
             "mg_levels_pc_type": "sor",
         }
+    else:  # waves: the interpolation of another wavenumber costs half as many iterations again
+        options["pc_gamg_reuse_interpolation"] = False
     settings = SequenceSettings("algebraic-multigrid", chunk=None, solver_parameters=options)
     return sequence(request, settings)
 
@@ -108,6 +110,14 @@ def _algebraic_multigrid_refusal(request: StrategyRequest) -> str:
     if not reason and request.defaults.get("pc_type") == "gamg":
         reason = "is what 'independent' does here"
     return reason
+
+
+def _incomplete_factors(request: StrategyRequest) -> Strategy:
+    options: dict[str, Any] = {"ksp_type": "gmres", "ksp_gmres_restart": 40, "pc_type": "ilu"}
+    if request.positive_definite:
+        options = {"ksp_type": "cg", "pc_type": "icc"}
+    settings = SequenceSettings("incomplete-factors", chunk=None, solver_parameters=options)
+    return sequence(request, settings)
 
 
 def _skr(request: StrategyRequest) -> Strategy:
@@ -235,6 +245,11 @@ SEQUENCE_STRATEGIES: dict[str, NamedStrategy] = {
         _algebraic_multigrid,
         "CG or GMRES with GAMG, for families whose own solver is another one",
         _algebraic_multigrid_refusal,
+    ),
+    "incomplete-factors": NamedStrategy(
+        _incomplete_factors,
+        "CG with incomplete Cholesky, or GMRES(40) with incomplete LU",
+        _source_refusal,
     ),
     "fast-transform": NamedStrategy(
         _fast_transform, "scaled sine and cosine transforms as preconditioner", symmetric_refusal
