@@ -23,12 +23,10 @@ from pdesolve.data.ordering import DrawnTasks
 from pdesolve.data.requests import StrategyRequest
 
 BASELINES = ("GMRES(40)+ILU", "AMG", "MUMPS")
-NAMES = (
+INDEPENDENT = (
     *(f"{name}, new objects" for name in BASELINES),
     *BASELINES,
     "SciPy spsolve",
-    *OURS,
-    "auto",
 )
 RESULTS = Path(__file__).parents[1] / "results" / "data"
 
@@ -58,6 +56,34 @@ class Row:
     def label(self) -> str:
         """Name and shape."""
         return f"{self.family} {'×'.join(map(str, self.shape))}"
+
+    @property
+    def title(self) -> str:
+        """The same with the options."""
+        options = ", ".join(f"{name} {value:g}" for name, value in self.options.items())
+        return f"{self.label} ({options})" if options else self.label
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A summary and the columns behind it.
+
+    Parameters
+    ----------
+    tables
+        The tables.
+    """
+
+    tables: tuple[Table, ...]
+
+    def print(self) -> None:
+        """Show the summary."""
+        self.tables[0].print()
+
+    def save(self, folder: Path) -> None:
+        """Write all."""
+        for table in self.tables:
+            table.save(folder)
 
 
 ROWS = (
@@ -108,7 +134,7 @@ def run(
     systems: int = 200,
     limit: float = 4.0,
     kept: Path | None = None,
-) -> Table:
+) -> Tables:
     """Measure, or take from `kept` what was measured there before, and tabulate.
 
     Parameters
@@ -125,10 +151,23 @@ def run(
     found: dict[str, dict[str, Any]] = {}
     if kept is not None and kept.exists():
         found = json.loads(kept.read_text())
-    table = Table(
+    summary = Table(
         "strategies",
-        f"Milliseconds a sample, everything counted (up to {systems} systems)",
-        ("problem", "rtol", *NAMES, "auto took", "auto / best", "best independent / auto"),
+        f"Making data: milliseconds a sample, everything counted (up to {systems} systems)",
+        (
+            "problem",
+            "rtol",
+            "best independent",
+            "best strategy",
+            "auto",
+            "auto took",
+            "auto / best column",
+            "best independent / auto",
+        ),
+    )
+    parts = (
+        Table("strategies_independent", "Independent solvers", ("problem", "rtol", *INDEPENDENT)),
+        Table("strategies_ours", "Strategies", ("problem", "rtol", *OURS, "auto")),
     )
     ratios: dict[bool, list[float]] = {True: [], False: []}
     worst: list[float] = []
@@ -142,29 +181,34 @@ def run(
             if kept is not None:
                 kept.write_text(json.dumps(found, indent=1))
         values = found[key]
-        best = min(_good(values, NAMES[:-1]))
-        independent = min(_good(values, BASELINES))
+        best, _ = min(_good(values, (*INDEPENDENT, *OURS)))
+        independent, solver = min(_good(values, BASELINES))
+        ours, strategy = min(_good(values, OURS))
         auto = 1e3 * values["auto"]["seconds"]
         worst.append(auto / best)
         ratios[row.family in REPEATED].append(independent / auto)
-        table.add(
-            row.label,
+        summary.add(
+            row.title,
             f"{rtol:g}",
-            *(_cell(values.get(name)) for name in NAMES),
+            f"{independent:.3g} {solver}",
+            f"{ours:.3g} {strategy}",
+            auto,
             values["auto"]["note"],
             auto / best,
             independent / auto,
         )
-    table.notes += _notes(ratios, worst, limit)
-    return table
+        for part, names in zip(parts, (INDEPENDENT, (*OURS, "auto")), strict=True):
+            part.add(row.title, f"{rtol:g}", *(_cell(values.get(name)) for name in names))
+    summary.notes += _notes(ratios, worst, limit)
+    return Tables((summary, *parts))
 
 
-def _good(values: dict[str, Any], names: Sequence[str]) -> Iterator[float]:
+def _good(values: dict[str, Any], names: Sequence[str]) -> Iterator[tuple[float, str]]:
     for name in names:
         value = values.get(name)
         if value and value["samples"] and not value["missed"] and value["seconds"] > 0:
-            yield 1e3 * value["seconds"]
-    yield math.inf
+            yield 1e3 * value["seconds"], name
+    yield math.inf, "none"
 
 
 def _cell(value: Any) -> str:
@@ -219,9 +263,9 @@ def main() -> None:
         if (not options.rows or row.family in options.rows)
         and math.prod(row.shape) <= options.largest
     ]
-    table = run(rows, options.tolerances, options.systems, options.limit, options.kept)
-    table.print()
-    table.save(options.output)
+    tables = run(rows, options.tolerances, options.systems, options.limit, options.kept)
+    tables.print()
+    tables.save(options.output)
 
 
 if __name__ == "__main__":
