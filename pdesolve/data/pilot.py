@@ -60,8 +60,8 @@ Operator action is not among them: its data follow another distribution.
 FOR_REPEATED = ("multi-rhs", "fast-transform", "batched")
 FACTORISING = ("direct", "multi-rhs")
 FEW, MANY, LONG_ENOUGH = 3, 8, 0.02
-BATCH = 8
-"""Samples of a trial in batches: fewer would not show what they are worth."""
+SMALLEST_BATCH, LARGEST_BATCH = 8, 64
+"""Samples of a trial in batches, a sixteenth of all: fewer do not show what batches are worth."""
 
 MISSED, BEHIND = "missed the tolerance, or took too long", "far behind"
 PATIENCE = 3.0
@@ -233,7 +233,7 @@ class _Pilot:
     def __init__(self, request: StrategyRequest, tasks: Sequence[SampleTask]) -> None:
         self._few = tasks[: min(len(tasks), MOST_SORTED)]
         self._grid = request.grid
-        self._by_number = list(self._few[:BATCH])
+        self._by_number = list(self._few[:LARGEST_BATCH])
         self._sorted: list[SampleTask] = []
 
     def samples(self, order: str) -> list[SampleTask]:
@@ -245,7 +245,9 @@ class _Pilot:
                 places = sample_order(self._few, self._grid, "nearest-neighbor")
             except InputError:  # nothing to sort by
                 places = None
-            self._sorted = [self._few[place] for place in list(places or range(BATCH))[:BATCH]]
+            self._sorted = [
+                self._few[place] for place in (places or range(len(self._few)))[:LARGEST_BATCH]
+            ]
         return self._sorted
 
 
@@ -258,7 +260,8 @@ def _try(name: str, way: Strategy, pilot: _Pilot, num_samples: int, best: Trial 
     timing = _Timing()
     try:
         if getattr(way, "in_batches", False):
-            note = timing.of_batches(way, samples)
+            most = min(schedule.chunk or LARGEST_BATCH, num_samples // 16)
+            note = timing.of_batches(way, samples[: max(SMALLEST_BATCH, most)])
         else:
             note = timing.one_by_one(way, samples, best)
     except (InputError, SolveFailure) as error:
