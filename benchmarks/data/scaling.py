@@ -26,7 +26,7 @@ memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 if MPI.COMM_WORLD.rank == 0:
     print(json.dumps([seconds, memory]))
 """
-REPEATS = 3
+REPEATS = 2
 
 
 def measured(
@@ -48,7 +48,7 @@ def measured(
     return min(found)  # type: ignore[return-value]
 
 
-def run(size: int = 128, samples: int = 400) -> Table:
+def run(size: int = 128, samples: int = 300) -> Table:
     """Seconds on one and two processes; memory of a small and of a large set."""
     table = Table(
         "scaling",

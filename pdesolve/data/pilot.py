@@ -28,7 +28,7 @@ from pdesolve.data.strategies import (
 FEWEST = 20
 """Samples below which a trial costs more than it can save."""
 
-SHARE = 0.08
+SHARE = 0.05
 """Part of the time of the whole set that trials may take."""
 
 MOST_SORTED = 256
@@ -224,7 +224,9 @@ def _pointless(request: StrategyRequest) -> set[str]:
 def _too_large(request: StrategyRequest) -> tuple[str, ...]:
     large = request.grid.num_points > LARGEST_DIRECT[request.grid.dimension]
     # where the family's own solver factorises, there is nothing to fear from trying it
-    return FACTORISING if large and request.uses_stencils else ()
+    if not (large and request.uses_stencils):
+        return ()
+    return FACTORISING if request.positive_definite else (*FACTORISING, "lag")
 
 
 class _Pilot:
