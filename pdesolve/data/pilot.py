@@ -235,13 +235,15 @@ class _Pilot:
     def __init__(self, request: StrategyRequest, tasks: Sequence[SampleTask]) -> None:
         self._few = tasks[: min(len(tasks), MOST_SORTED)]
         self._grid = request.grid
-        self._by_number = list(self._few[:LARGEST_BATCH])
+        self._by_number: list[SampleTask] = []
         self._sorted: list[SampleTask] = []
 
-    def samples(self, order: str) -> list[SampleTask]:
-        """By number, or neighbours."""
+    def samples(self, order: str, count: int) -> list[SampleTask]:
+        """By number, or neighbours; each is drawn once."""
         if order == "index":
-            return self._by_number
+            drawn = len(self._by_number)
+            self._by_number += self._few[drawn : max(drawn, count)]
+            return self._by_number[:count]
         if not self._sorted:
             try:
                 places = sample_order(self._few, self._grid, "nearest-neighbor")
@@ -250,20 +252,24 @@ class _Pilot:
             self._sorted = [
                 self._few[place] for place in (places or range(len(self._few)))[:LARGEST_BATCH]
             ]
-        return self._sorted
+        return self._sorted[:count]
 
 
 def _try(name: str, way: Strategy, pilot: _Pilot, num_samples: int, best: Trial | None) -> Trial:
     note = ""
     schedule = getattr(way, "schedule", BY_NUMBER)
-    samples = pilot.samples(schedule.order)
+    in_batches = getattr(way, "in_batches", False)
+    count = MANY
+    if in_batches:
+        most = min(schedule.chunk or LARGEST_BATCH, LARGEST_BATCH, num_samples // 16)
+        count = max(SMALLEST_BATCH, most)
+    samples = pilot.samples(schedule.order, count)
     if best is not None and hasattr(way, "limit"):
         way.limit = PATIENCE * max(best.each, 1e-3)
     timing = _Timing()
     try:
-        if getattr(way, "in_batches", False):
-            most = min(schedule.chunk or LARGEST_BATCH, num_samples // 16)
-            note = timing.of_batches(way, samples[: max(SMALLEST_BATCH, most)])
+        if in_batches:
+            note = timing.of_batches(way, samples)
         else:
             note = timing.one_by_one(way, samples, best)
     except (InputError, SolveFailure) as error:
@@ -291,7 +297,7 @@ class _Timing:
         times: list[float] = []
         note = ""
         start = last = time.perf_counter()
-        for record in way.solve(pilot[:MANY]):
+        for record in way.solve(pilot):
             now = time.perf_counter()
             times.append(now - last)
             if record.status is not Status.SOLVED:
