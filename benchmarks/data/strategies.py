@@ -225,8 +225,8 @@ def _cell(value: Any) -> str:
 def _notes(ratios: dict[bool, list[float]], worst: list[float], limit: float) -> list[str]:
     notes = [
         "In parentheses: mean iterations. In brackets: samples solved, where fewer than 200 "
-        f"(columns stop after {limit:g} s at most). †: some solves missed the tolerance or were repeated "
-        "directly; such columns do not count as best.",
+        f"(columns stop after {limit:g} s at most). †: some solves missed the tolerance or were "
+        "repeated directly; such columns do not count as best.",
         "AMG: CG + GAMG for positive definite systems, GMRES + GAMG for others. Independent "
         "columns keep matrix, solver and pattern unless they say new objects.",
         f"auto is at most {max(worst):.2f} × the best single column (goal 1.10), median "
