@@ -101,22 +101,6 @@ class DeflatedCG(RecyclingSolver):
         for norm, priority in (("NATURAL", 2), ("UNPRECONDITIONED", 3), ("NONE", 1)):
             support_norm(ksp, getattr(PETSc.KSP.NormType, norm), left, priority)
 
-    @property
-    def num_recycled(self) -> int:
-        """Vectors that the recycled space has now."""
-        return 0 if self._space is None else self._space.num_recycled
-
-    def clear(self) -> None:
-        """Forget the recycled space; the next solve starts from nothing."""
-        if self._space is not None:
-            self._space.clear()
-
-    def reset(self, ksp: Any) -> None:  # noqa: ARG002
-        """Drop the recycled space and all storage; PETSc calls this."""
-        if self._space is not None:
-            self._space.destroy()
-        self._space = None
-
     def setFromOptions(self, ksp: Any) -> None:  # noqa: N802
         """Read ``deflated_cg_recycle`` and ``deflated_cg_directions``."""
         self.recycle = integer_option(ksp, "deflated_cg_recycle", self.recycle)
@@ -160,18 +144,6 @@ class DeflatedCG(RecyclingSolver):
         finally:
             self._count(ksp, operator, progress, self._running.renewal)
             self._running = None
-
-    def buildSolution(self, ksp: Any, x: Any) -> None:  # noqa: N802
-        """The iterate at this moment, for monitors."""
-        if not x.handle:
-            raise InputError(
-                "DeflatedCG builds its iterate into a vector of the caller's, and none was given; "
-                "monitor with -ksp_monitor_true_residual or call ksp.buildSolution(x)"
-            )
-        if self._running is None:
-            ksp.getSolution().copy(x)
-        else:
-            self._running.iterate(x)
 
     def _check(self) -> None:
         if self.recycle < 0:

@@ -103,22 +103,6 @@ class GCRODR(RecyclingSolver):
         for side in _SIDES:
             support_norm(ksp, PETSc.KSP.NormType.NONE, side, 1)
 
-    @property
-    def num_recycled(self) -> int:
-        """Vectors that the recycled space has now."""
-        return 0 if self._space is None else self._space.num_recycled
-
-    def clear(self) -> None:
-        """Forget the recycled space; the next solve starts from nothing."""
-        if self._space is not None:
-            self._space.clear()
-
-    def reset(self, ksp: Any) -> None:  # noqa: ARG002
-        """Drop the recycled space and all storage; PETSc calls this."""
-        if self._space is not None:
-            self._space.destroy()
-        self._space = None
-
     def setFromOptions(self, ksp: Any) -> None:  # noqa: N802
         """Read ``gcrodr_restart`` and ``gcrodr_recycle``."""
         self.restart = integer_option(ksp, "gcrodr_restart", self.restart)
@@ -158,18 +142,6 @@ class GCRODR(RecyclingSolver):
         finally:
             self._count(ksp, operator, progress, self._running.renewal)
             self._running = None
-
-    def buildSolution(self, ksp: Any, x: Any) -> None:  # noqa: N802
-        """The iterate at this moment, for monitors."""
-        if not x.handle:
-            raise InputError(
-                "GCRODR builds its iterate into a vector of the caller's, and none was given; "
-                "monitor with -ksp_monitor_true_residual or call ksp.buildSolution(x)"
-            )
-        if self._running is None:
-            ksp.getSolution().copy(x)
-        else:
-            self._running.iterate(x)
 
     def _check(self) -> None:
         if self.restart < 2:

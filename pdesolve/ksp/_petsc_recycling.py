@@ -54,19 +54,36 @@ class RecyclingSolver:
         self.matvecs = self.recycle_matvecs = 0
         self.total_matvecs = self.total_iterations = 0
         self._layout: tuple[Any, ...] | None = None
+        self._space: Any = None  # with num_recycled, clear and destroy
+        self._running: Any = None  # the solve that is under way, with iterate
 
     @property
     def num_recycled(self) -> int:
         """Vectors that the recycled space has now."""
-        raise NotImplementedError
+        return 0 if self._space is None else self._space.num_recycled
 
     def clear(self) -> None:
         """Forget the recycled space; the next solve starts from nothing."""
-        raise NotImplementedError
+        if self._space is not None:
+            self._space.clear()
 
-    def reset(self, ksp: Any) -> None:
+    def reset(self, ksp: Any) -> None:  # noqa: ARG002
         """Drop the recycled space and all storage; PETSc calls this."""
-        raise NotImplementedError
+        if self._space is not None:
+            self._space.destroy()
+        self._space = None
+
+    def buildSolution(self, ksp: Any, x: Any) -> None:  # noqa: N802
+        """The iterate at this moment, for monitors."""
+        if not x.handle:
+            raise InputError(
+                f"{type(self).__name__} builds its iterate into a vector of the caller's, and none "
+                "was given; monitor with -ksp_monitor_true_residual or call ksp.buildSolution(x)"
+            )
+        if self._running is None:
+            ksp.getSolution().copy(x)
+        else:
+            self._running.iterate(x)
 
     def destroy(self, ksp: Any) -> None:
         """Free all storage; PETSc calls this."""
