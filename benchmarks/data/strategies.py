@@ -208,8 +208,8 @@ def run(
         summary.notes.append(
             "Where operators repeat, the independent columns set the values of the matrix for every "
             "sample, so that PETSc makes the preconditioner anew. Whoever leaves an unchanged matrix "
-            f"alone (column lag: the family's solver, preconditioner kept) is nearer: auto is {mean:.2f} "
-            "× as fast as that."
+            "alone (column lag: the family's solver, preconditioner kept) is nearer: auto is "
+            f"{mean:.2f} × as fast as that."
         )
     return Tables((summary, *parts))
 
