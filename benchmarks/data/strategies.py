@@ -206,8 +206,8 @@ def run(
     if unchanged:
         mean = math.exp(float(np.mean(np.log(unchanged))))
         summary.notes.append(
-            "Where operators repeat, the independent columns set the values of the matrix for every "
-            "sample, so that PETSc makes the preconditioner anew. Whoever leaves an unchanged matrix "
+            "Where operators repeat, the independent columns set the matrix anew for every "
+            "sample, and PETSc then the preconditioner. Whoever leaves an unchanged matrix "
             "alone (column lag: the family's solver, preconditioner kept) is nearer: auto is "
             f"{mean:.2f} × as fast as that."
         )
