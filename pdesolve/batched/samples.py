@@ -56,8 +56,10 @@ class Samples:
         kept = xp.asarray(reached.relative_residuals < 1.0, device=device(self.right))
         values = take(reached.values)
         factors = xp.reshape(take(kept), (-1, *(1,) * self.stencils.grid.dimension))
+        known = self.stencils.known_free
+        free = None if known is None else known[numbers]
         return Samples(
-            self.stencils.with_coefficients(take(self.stencils.coefficients)),
+            self.stencils.with_coefficients(take(self.stencils.coefficients), free),
             take(self.right),
             xp.where(factors, values, xp.zeros_like(values)),
             self.free,

@@ -162,10 +162,17 @@ class StackedStencils:
             known_free=free,
         )
 
-    def with_coefficients(self, values: Array) -> StackedStencils:
+    def with_coefficients(
+        self, values: Array, known_free: npt.NDArray[np.bool_] | None = None
+    ) -> StackedStencils:
         """Others with the same grid and offsets, unchecked."""
         return StackedStencils(
-            self.grid, self.offsets, values, check=False, known_symmetric=self.known_symmetric
+            self.grid,
+            self.offsets,
+            values,
+            check=False,
+            known_symmetric=self.known_symmetric,
+            known_free=known_free,
         )
 
     def apply(self, u: Array) -> Array:

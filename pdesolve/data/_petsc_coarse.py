@@ -35,6 +35,7 @@ class CoarseSolver:
         self.reduction = reduction
         self._comm = comm
         self._matrix: StencilMatrix | None = None
+        self._kind: tuple[object, ...] = ()
 
     def _create(self, system: LinearSystem) -> StencilMatrix:
         matrix = StencilMatrix(self.grid, system.stencil.offsets, self._comm)
@@ -61,8 +62,11 @@ class CoarseSolver:
 
     def correction(self, system: LinearSystem, guess: FloatArray) -> FloatArray | None:
         """The correction, of shape ``grid.shape``, or None if it was not found."""
+        kind = (system.stencil.offsets.tobytes(), system.symmetric, system.constant_null_space)
+        if kind != self._kind:  # so that estimates do not depend on the systems before
+            self.destroy()
         if self._matrix is None:
-            self._matrix = self._create(system)
+            self._matrix, self._kind = self._create(system), kind
         self._matrix.set_values(system.stencil)
         self._guess.array = guess.ravel()
         self._right.array = system.right_hand_side.ravel()

@@ -11,8 +11,8 @@ from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from operators.failures import SolveFailure
 from operators.result import SolveResult
+from pdesolve.data.answers import DIRECT_PARAMETERS
 from pdesolve.data.error_estimate import coarse_grid, relative_error_estimate
-from pdesolve.data.independent import DIRECT_PARAMETERS
 from pdesolve.data.samples import SampleRecord, SampleTask, UnusedOptions
 from pdesolve.data.schema import DRIFT, Status
 from pdesolve.tolerances import checked_tolerance

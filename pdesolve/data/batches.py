@@ -13,8 +13,8 @@ from meshes.structured import FloatArray, StructuredGrid
 from operators.result import SolveResult
 from pdesolve.batched import BatchedSolver, StackedStencils
 from pdesolve.batched.result import host
-from pdesolve.data.independent import DIRECT_PARAMETERS
-from pdesolve.data.samples import SampleRecord, SampleTask, Schedule, naming
+from pdesolve.data.answers import Answer, grid_attempt, posing, repeated_directly, sample_record
+from pdesolve.data.samples import SampleRecord, SampleTask, Schedule
 from pdesolve.data.schema import Status
 from pdesolve.problems.base import LinearSystem, Problem
 from pdesolve.tolerances import checked_tolerance
@@ -27,18 +27,23 @@ WANTED_VALUES = 2**18
 WANTED_ON_DEVICE = 2**24
 """Unknowns of a shard: with fewer, calls of array operations take longer than these do."""
 
+_UNFIT = SolveResult(
+    False, "DIVERGED_NONSYMMETRIC", 0, solver="(not symmetric, or with other neighbours)"
+)
+
 
 class BatchStrategy:
     """Symmetric finite-volume systems through :func:`pdesolve.batched.solve_batched`.
 
-    A sample that misses the tolerance is repeated with a sparse direct solver.
+    A sample that misses the tolerance is repeated with a sparse direct solver, and so is
+    one that is not symmetric, or has other neighbours than the family, among those that are.
 
     Parameters
     ----------
     grid
         Storage and solution grid.
     reference
-        A problem of the family.
+        A problem of the family, that says which neighbours its stencils have.
     rtol
         Relative residual to reach, in float64.
     estimator
@@ -47,6 +52,11 @@ class BatchStrategy:
         Makes an array of another library, or on another device, from a NumPy array.
     device
         Name of where it is solved, for the description.
+
+    Raises
+    ------
+    InputError
+        If `reference` has no stencil, or one that is not symmetric.
 
     Examples
     --------
@@ -73,10 +83,16 @@ class BatchStrategy:
                 f"'{reference.name}' has no stencil form; batches are for linear problems with one "
                 "unknown a cell"
             )
+        first = reference.discretize(grid)
+        if not (first.symmetric or StackedStencils.of([first]).symmetric()):
+            raise InputError(
+                f"the stencil of '{reference.name}' is not symmetric; batches are solved by "
+                "conjugate gradients, which need that. Use strategy='independent' or 'skr'"
+            )
+        self._offsets = first.stencil.offsets
         self.grid = grid
         self.rtol = checked_tolerance(rtol)
         self.device = device
-        self._reference = reference
         self._estimator = estimator
         self._convert = convert
         stencil = 2 * grid.dimension + 1
@@ -110,89 +126,77 @@ class BatchStrategy:
     def _solve_batch(self, tasks: Sequence[SampleTask]) -> Iterator[SampleRecord]:
         start = time.perf_counter()
         systems = [self._discretize(task) for task in tasks]
+        fit = [self._fits(system) for system in systems]
+        chosen = [system for system, good in zip(systems, fit, strict=True) if good]
+        stacked = self._stack(chosen) if chosen else None
+        assembly = (time.perf_counter() - start) / len(tasks)
+        start = time.perf_counter()
+        answers = iter(self._solve_stacked(*stacked) if stacked else ())
+        seconds = {"assembly": assembly, "solve": (time.perf_counter() - start) / len(tasks)}
+        for task, system, good in zip(tasks, systems, fit, strict=True):
+            answer = next(answers) if good else Answer(np.empty(0), _UNFIT, Status.FAILED)
+            if answer.status is Status.FAILED:
+                answer = self._repeat(system, answer.result)
+            yield sample_record(
+                task,
+                task.problem.input_fields(self.grid).values,
+                answer,
+                self.rtol,
+                estimator=self._estimator,
+                seconds=seconds,
+                details={"batch": len(tasks)},
+            )
+
+    def _discretize(self, task: SampleTask) -> LinearSystem:
+        with posing(task):
+            system: LinearSystem = task.problem.discretize(self.grid)
+        return system
+
+    def _fits(self, system: LinearSystem) -> bool:
+        """Whether a system is symmetric and has the neighbours that the family has."""
+        if not np.array_equal(system.stencil.offsets, self._offsets):
+            return False
+        return system.symmetric or StackedStencils.of([system]).symmetric()
+
+    def _stack(self, systems: Sequence[LinearSystem]) -> tuple[StackedStencils, Any]:
         coefficients: Any = np.stack([system.stencil.coefficients for system in systems])
         right: Any = np.stack([system.right_hand_side for system in systems])
         if self._convert is not None:
             coefficients, right = self._convert(coefficients), self._convert(right)
         stacked = StackedStencils(
             self.grid,
-            systems[0].stencil.offsets,
+            self._offsets,
             coefficients,
             check=False,  # each stencil has been
-            known_symmetric=all(system.symmetric for system in systems),
+            known_symmetric=True,
+            known_free=np.array([system.constant_null_space for system in systems]),
         )
-        assembly = (time.perf_counter() - start) / len(tasks)
-        start = time.perf_counter()
-        found = self._solver.solve(
-            stacked, right, constant_null_space=systems[0].constant_null_space
-        )
+        return stacked, right
+
+    def _solve_stacked(self, stencils: StackedStencils, right: Any) -> list[Answer]:
+        found = self._solver.solve(stencils, right)
         values = np.asarray(host(found.values), dtype=np.float64)
-        seconds = {"assembly": assembly, "solve": (time.perf_counter() - start) / len(tasks)}
-        for row, task in enumerate(tasks):
-            status = Status.SOLVED if found.converged[row] else Status.FAILED
-            residual = float(found.relative_residuals[row])
+        answers = []
+        for row, converged in enumerate(found.converged):
             result = SolveResult(
-                bool(found.converged[row]),
+                bool(converged),
                 found.reasons[row],
                 int(found.iterations[row]),
-                relative_residual=residual,
+                relative_residual=float(found.relative_residuals[row]),
                 solver="batched multigrid",
             )
-            message, answer = "", values[row]
-            if status is Status.FAILED:
-                message = result.describe()
-                status, answer, result = self._solve_directly(systems[row])
-                message += f"; directly: {result.describe()}"
-            yield self._record(task, answer, status, result, message, seconds, len(tasks))
+            status = Status.SOLVED if converged else Status.FAILED
+            answers.append(Answer(values[row][None], result, status))
+        return answers
 
-    def _discretize(self, task: SampleTask) -> LinearSystem:
-        with naming(task):
-            system: LinearSystem = task.problem.discretize(self.grid)
-        return system
-
-    def _record(
-        self,
-        task: SampleTask,
-        answer: FloatArray,
-        status: Status,
-        result: SolveResult,
-        message: str,
-        seconds: Mapping[str, float],
-        batch: int,
-    ) -> SampleRecord:
-        estimate, phases = float("nan"), dict(seconds)
-        if status is Status.FAILED:
-            answer = np.full(self.grid.shape, np.nan)
-        elif self._estimator is not None:
-            start = time.perf_counter()
-            estimate = self._estimator.estimate(task.problem, answer)
-            phases["estimate"] = time.perf_counter() - start
-        return SampleRecord(
-            task.index,
-            task.problem.input_fields(self.grid).values,
-            answer[None],
-            status,
-            result.iterations,
-            result.relative_residual,
-            self.rtol,
-            estimate,
-            message,
-            phases,
-            {"batch": batch},
-        )
-
-    def _solve_directly(self, system: LinearSystem) -> tuple[Status, FloatArray, SolveResult]:
+    def _repeat(self, system: LinearSystem, first: SolveResult) -> Answer:
         from pdesolve._petsc_comm import own_communicator
         from pdesolve.grid._petsc_solver import GridSolver
 
-        options = {**DIRECT_PARAMETERS, "ksp_rtol": self.rtol}
-        solver = GridSolver(self.grid, options, "pdesolve_direct_", own_communicator())
-        vector, result = solver.solve(system, check=False)
-        answer = np.array(vector.array_r).reshape(self.grid.shape)
-        vector.destroy()
-        solver.destroy()
-        good = result.converged and bool(np.isfinite(answer).all())
-        return (Status.SOLVED_DIRECTLY if good else Status.FAILED), answer, result
+        def make_solver(options: Mapping[str, Any], prefix: str) -> GridSolver:
+            return GridSolver(self.grid, options, prefix, own_communicator())
+
+        return repeated_directly(first, make_solver, grid_attempt(system, self.grid), self.rtol)
 
     def close(self) -> None:
         """Free what was kept."""

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from meshes.errors import InputError
-from meshes.structured import FloatArray, StructuredGrid
-from operators.result import SolveResult
+from meshes.structured import StructuredGrid
+from pdesolve.data.answers import (
+    Answer,
+    accepted,
+    grid_attempt,
+    posing,
+    refused,
+    repeated_directly,
+    sample_record,
+)
 from pdesolve.data.error_estimate import CoarseGridEstimator
-from pdesolve.data.samples import SampleRecord, SampleTask, UnusedOptions, naming
-from pdesolve.data.schema import DRIFT, Status
+from pdesolve.data.samples import SampleRecord, SampleTask, UnusedOptions
 from pdesolve.problems.base import Problem
 from pdesolve.tolerances import checked_tolerance, with_tolerance
-
-DIRECT_PARAMETERS: dict[str, Any] = {
-    "ksp_type": "preonly",
-    "pc_type": "lu",
-    "pc_factor_mat_solver_type": "mumps",
-    "mat_mumps_icntl_24": 1,  # null pivots, for problems that fix u up to a constant
-}
 
 
 class GridStrategy:
@@ -110,55 +109,28 @@ class GridStrategy:
             warn_unused(self._solver.unused_options(), error=self.unused_options == "error")
 
     def _solve_one(self, task: SampleTask) -> SampleRecord:
-        with naming(task):
+        with posing(task):
             inputs = task.problem.input_fields(self.grid).values
             system = task.problem.discretize(self.grid)
-        vector, result = self._solver.solve(system, check=False)
-        status, message = Status.SOLVED, ""
-        values = self._array(vector)
-        if not self._good(values, result):
-            message = result.describe()
+        attempt = grid_attempt(system, self.grid)
+        try:
+            values, result = attempt(self._solver)
+        except InputError as error:  # the options fit the first matrix, hence not this one
+            values, result = np.empty(0), refused(error, self.rtol)
+        answer = Answer(values, result)
+        if not accepted(values, result, self.rtol):
             # whatever the failure left in the solver must not reach the next sample
             self._solver.destroy()
             self._solver, self._primed = self._new_solver(self.parameters), False
-            status, values, result = self._solve_directly(system)
-            message += f"; directly: {result.describe()}"
-        seconds = dict(result.seconds)
-        estimate = float("nan")
-        if status is Status.FAILED:
-            values = np.full(self.grid.shape, np.nan)
-        elif self._estimator is not None:
-            start = time.perf_counter()
-            estimate = self._estimator.estimate(task.problem, values)
-            seconds["estimate"] = time.perf_counter() - start
-        return SampleRecord(
-            task.index,
+            answer = repeated_directly(result, self._new_solver, attempt, self.rtol)
+        return sample_record(
+            task,
             inputs,
-            values[None],
-            status,
-            result.iterations,
-            result.relative_residual,
+            answer,
             self.rtol,
-            estimate,
-            message,
-            seconds,
+            estimator=self._estimator,
+            seconds=answer.result.seconds,
         )
-
-    def _solve_directly(self, system: Any) -> tuple[Status, FloatArray, SolveResult]:
-        solver = self._new_solver({**DIRECT_PARAMETERS, "ksp_rtol": self.rtol}, "pdesolve_direct_")
-        vector, result = solver.solve(system, check=False)
-        values = self._array(vector)
-        good = self._good(values, result)
-        solver.destroy()
-        return (Status.SOLVED_DIRECTLY if good else Status.FAILED), values, result
-
-    def _array(self, vector: Any) -> FloatArray:
-        return np.array(vector.array_r).reshape(self.grid.shape)
-
-    def _good(self, values: FloatArray, result: SolveResult) -> bool:
-        # the solver may have been told another tolerance through PETSC_OPTIONS
-        met = result.converged and result.relative_residual <= DRIFT * self.rtol
-        return met and bool(np.isfinite(values).all())
 
     def close(self) -> None:
         """Free the PETSc objects."""

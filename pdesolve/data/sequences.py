@@ -13,10 +13,17 @@ from meshes.errors import InputError
 from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
 from operators.result import SolveResult
+from pdesolve.data.answers import (
+    Answer,
+    accepted,
+    posing,
+    refused,
+    repeated_directly,
+    sample_record,
+)
 from pdesolve.data.error_estimate import relative_error_estimate
-from pdesolve.data.independent import DIRECT_PARAMETERS
-from pdesolve.data.samples import SampleRecord, SampleTask, Schedule, UnusedOptions, naming
-from pdesolve.data.schema import DRIFT, Status
+from pdesolve.data.samples import SampleRecord, SampleTask, Schedule, UnusedOptions
+from pdesolve.data.schema import Status
 from pdesolve.tolerances import checked_tolerance, with_tolerance
 
 CHUNK = 64
@@ -180,7 +187,7 @@ class SequenceStrategy:
         waiting: dict[bytes, list[_Waiting]] = {}
         for task in tasks:
             start = time.perf_counter()
-            with naming(task):
+            with posing(task):
                 group = waiting.setdefault(self.source.fingerprint(task.problem), [])
                 # the matrix is filled again where the operator is not the one at hand
                 system = self.source.load(task.problem)
@@ -196,7 +203,7 @@ class SequenceStrategy:
 
     def _solve_one(self, task: SampleTask) -> SampleRecord:
         start = time.perf_counter()
-        with naming(task):
+        with posing(task):
             system = self.source.load(task.problem)
         assembly = time.perf_counter() - start
         try:
@@ -204,9 +211,8 @@ class SequenceStrategy:
         except InputError as error:
             if not self._checked:
                 raise  # options that do not fit the first sample fit none
-            return self._record(
-                task, system, system.right, _refused(error, self.rtol), assembly, {}
-            )
+            result = refused(error, self.rtol)
+            return self._record(task, system, system.right, result, assembly, {})
         self._look_at_options()
         details = {}
         if self._solver.treatment:
@@ -216,9 +222,15 @@ class SequenceStrategy:
     def _solve_block(self, group: Sequence[_Waiting]) -> Iterator[SampleRecord]:
         """Solve what waits; the matrix at hand is theirs."""
         rights = [item.right for item in group]
-        vectors, results = self._solver.solve_block(group[0].system, rights)
-        self._look_at_options()
         details = {"right_hand_sides": len(group)}
+        try:
+            vectors, results = self._solver.solve_block(group[0].system, rights)
+        except InputError as error:
+            if not self._checked:
+                raise
+            vectors = [group[0].system.right.duplicate() for _ in group]
+            results = [refused(error, self.rtol)] * len(group)
+        self._look_at_options()
         for item, vector, result in zip(group, vectors, results, strict=True):
             item.system.right.array = item.right
             yield self._record(item.task, item.system, vector, result, item.assembly, details)
@@ -240,51 +252,31 @@ class SequenceStrategy:
         assembly: float,
         details: Mapping[str, Any],
     ) -> SampleRecord:
-        status, message = Status.SOLVED, ""
         values = self.source.values(vector, system)
-        if not self._good(values, result):
-            message = result.describe()
+        answer = Answer(values, result)
+        if not accepted(values, result, self.rtol):
             if self.limit is not None:
-                status = Status.FAILED
-        if not self._good(values, result) and self.limit is None:
-            # whatever the failure left in the solver must not reach the next sample
-            self._solver.restart()
-            status, values, result = self._solve_directly(system)
-            message += f"; directly: {result.describe()}"
-        seconds = {"assembly": assembly, **result.seconds}
-        estimate = float("nan")
-        if status is Status.FAILED:
-            values = np.full(values.shape, np.nan)
-        elif self._estimator is not None:
-            start = time.perf_counter()
-            estimate = self._estimator.estimate(task.problem, values)
-            seconds["estimate"] = time.perf_counter() - start
-        return SampleRecord(
-            task.index,
+                answer = Answer(values, result, Status.FAILED, result.describe())
+            else:
+                # whatever the failure left in the solver must not reach the next sample
+                self._solver.restart()
+                answer = self._repeat(system, result)
+        return sample_record(
+            task,
             task.problem.input_fields(self.grid).values,
-            values,
-            status,
-            result.iterations,
-            result.relative_residual,
+            answer,
             self.rtol,
-            estimate,
-            message,
-            seconds,
-            details,
+            estimator=self._estimator,
+            seconds={"assembly": assembly, **answer.result.seconds},
+            details=details,
         )
 
-    def _solve_directly(self, system: Any) -> tuple[Status, FloatArray, SolveResult]:
-        solver = self._new_solver({**DIRECT_PARAMETERS, "ksp_rtol": self.rtol}, "pdesolve_direct_")
-        vector, result = solver.solve(system)
-        values = self.source.values(vector, system)
-        good = self._good(values, result)
-        solver.destroy()
-        return (Status.SOLVED_DIRECTLY if good else Status.FAILED), values, result
+    def _repeat(self, system: Any, first: SolveResult) -> Answer:
+        def attempt(solver: Any) -> tuple[FloatArray, SolveResult]:
+            vector, result = solver.solve(system)
+            return self.source.values(vector, system), result
 
-    def _good(self, values: FloatArray, result: SolveResult) -> bool:
-        # the solver may have been told another tolerance through PETSC_OPTIONS
-        met = result.converged and result.relative_residual <= DRIFT * self.rtol
-        return met and bool(np.isfinite(values).all())
+        return repeated_directly(first, self._new_solver, attempt, self.rtol)
 
     def close(self) -> None:
         """Free the PETSc objects."""
@@ -295,14 +287,6 @@ class SequenceStrategy:
             self._release(self.source)
         if self._estimator is not None:
             self._estimator.close()
-
-
-def _refused(error: InputError, rtol: float) -> SolveResult:
-    """The record of a system that a solver or preconditioner would not take."""
-    nothing = float("nan")
-    return SolveResult(
-        False, "DIVERGED_PC_FAILED", 0, relative_residual=nothing, rtol=rtol, solver=f"({error})"
-    )
 
 
 class HalfResolutionEstimator:

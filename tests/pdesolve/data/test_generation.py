@@ -138,10 +138,10 @@ def test_a_tolerance_from_elsewhere_is_not_taken_for_the_one_asked_for(tmp_path,
 
 
 def test_a_sample_that_cannot_be_solved_is_marked(tmp_path, monkeypatch):
-    from pdesolve.data import independent
+    from pdesolve.data import answers
 
     hopeless = {"ksp_type": "richardson", "pc_type": "none", "ksp_max_it": 1}
-    monkeypatch.setattr(independent, "DIRECT_PARAMETERS", hopeless)
+    monkeypatch.setattr(answers, "DIRECT_PARAMETERS", hopeless)
     with pytest.warns(UserWarning, match="2 of 2 samples .* could not be solved"):
         info = generate(
             "darcy2d", 2, shape=8, out=tmp_path / "set.h5", solver_parameters={"ksp_max_it": 1}
