@@ -168,6 +168,6 @@ def posing(task: SampleTask) -> Iterator[None]:
     except InputError as error:
         text = str(error).rstrip(".")
         raise InputError(
-            f"{text}. Correct what the family draws, or draw others with another seed; shards "
-            "that are finished are kept"
+            f"{text}. All data of a sample must be finite and in the range of its problem: "
+            "correct what the family draws, or take another seed. Finished shards are kept"
         ) from error

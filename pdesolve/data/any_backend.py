@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from operators.failures import SolveFailure
 from operators.result import SolveResult
-from pdesolve.data.answers import DIRECT_PARAMETERS
+from pdesolve.data.answers import DIRECT_PARAMETERS, posing
 from pdesolve.data.error_estimate import coarse_grid, relative_error_estimate
 from pdesolve.data.samples import SampleRecord, SampleTask, UnusedOptions
 from pdesolve.data.schema import DRIFT, Status
@@ -71,6 +72,7 @@ class MeshStrategy:
         self.parameters = dict(solver_parameters or {})
         self._coarse = coarse_grid(grid) if estimate_error and not own_mesh else None
         self._comm = own_communicator()
+        self._begun = False
         self._meshes: dict[tuple[int, ...], Any] = {}
 
     def describe(self) -> Mapping[str, Any]:
@@ -95,9 +97,13 @@ class MeshStrategy:
             yield self._solve_one(task)
 
     def _solve_one(self, task: SampleTask) -> SampleRecord:
-        inputs = task.problem.input_fields(self.grid).values
+        with posing(task):
+            inputs = task.problem.input_fields(self.grid).values
         status, message = Status.SOLVED, ""
-        values, result = self._attempt(task, self.grid.shape, self.parameters)
+        # what refuses the first sample may be the options
+        with posing(task) if self._begun else nullcontext():
+            values, result = self._attempt(task, self.grid.shape, self.parameters)
+        self._begun = True
         if values is None:
             message = result.describe() if result else "the solve failed"
             status = Status.SOLVED_DIRECTLY

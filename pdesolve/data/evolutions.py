@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from operators.failures import TimeStepFailure
 from operators.result import EvolutionResult
+from pdesolve.data.answers import posing
 from pdesolve.data.error_estimate import SMALLEST
 from pdesolve.data.samples import SampleRecord, SampleTask, UnusedOptions
 from pdesolve.data.schema import Status
@@ -73,6 +75,7 @@ class EvolutionStrategy:
         self.times = reference.times
         sizes = tuple((size + 1) // 2 for size in grid.shape)
         self._coarse = sizes if estimate_error and min(sizes) >= SMALLEST and not own_mesh else None
+        self._begun = False
         self._comm: Any = None
         if backend != "spectral":
             from pdesolve._petsc_comm import own_communicator
@@ -102,8 +105,12 @@ class EvolutionStrategy:
 
     def _solve_one(self, task: SampleTask) -> SampleRecord:
         start = time.perf_counter()
-        inputs = task.problem.input_fields(self.grid).values
-        values, result, message = self._attempt(task.problem, self.grid.shape)
+        with posing(task):
+            inputs = task.problem.input_fields(self.grid).values
+        # what refuses the first sample may be the options
+        with posing(task) if self._begun else nullcontext():
+            values, result, message = self._attempt(task.problem, self.grid.shape)
+        self._begun = True
         estimate = NAN
         if values is not None and self._coarse is not None:
             estimate = self._estimate(task.problem, values, self._coarse)

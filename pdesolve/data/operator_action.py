@@ -11,6 +11,7 @@ import numpy as np
 from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from operators.stencil import Stencil
+from pdesolve.data.answers import posing
 from pdesolve.data.operator_action_settings import (
     BOUNDARY_VALUES,
     SOURCE,
@@ -190,8 +191,9 @@ class OperatorActionStrategy:
 
     def _make(self, task: SampleTask, seconds: Mapping[str, float]) -> SampleRecord:
         start = time.perf_counter()
-        fields = task.problem.input_fields(self.grid)
-        system = task.problem.discretize(self.grid)
+        with posing(task):
+            fields = task.problem.input_fields(self.grid)
+            system = task.problem.discretize(self.grid)
         self._basis.check_operator(system)
         assembled = time.perf_counter()
         combination = self._basis.combine(task.index)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from operators.result import EvolutionResult
+from pdesolve.data.answers import posing
 from pdesolve.data.error_estimate import SMALLEST
 from pdesolve.data.evolutions import NAN, checked_stepping, record
 from pdesolve.data.samples import SampleRecord, SampleTask
@@ -94,23 +95,25 @@ class SpectralBatchStrategy:
         """Solve in batches of samples with one step size."""
         groups: dict[int, list[SampleTask]] = {}
         for task in tasks:
-            groups.setdefault(self._steps(task.problem), []).append(task)
+            groups.setdefault(self._steps(task), []).append(task)
         for steps, group in sorted(groups.items()):
             channels = len(group[0].problem.unknowns)
             most = max(1, BATCH_BYTES // (8 * channels * self.grid.num_points))
             for first in range(0, len(group), most):
                 yield from self._solve_batch(group[first : first + most], steps)
 
-    def _steps(self, problem: EvolutionProblem) -> int:
+    def _steps(self, task: SampleTask) -> int:
         """Steps between two outputs."""
         if "dt" in self.stepping:
             return steps_between(0.0, self.interval, self.stepping["dt"])
-        limit = problem.spectral_evolution(self.grid).step_size
+        with posing(task):
+            limit: float = task.problem.spectral_evolution(self.grid).step_size
         if not limit > 0:
-            raise InputError(f"'{problem.name}' gives no step size; give dt")
+            raise InputError(f"'{task.problem.name}' gives no step size; give dt")
         return on_ladder(self.interval / limit)
 
     def _solve_batch(self, tasks: list[SampleTask], steps: int) -> Iterator[SampleRecord]:
+        inputs = [self._inputs(task) for task in tasks]
         start = time.perf_counter()
         values, finite = self._evolve(tasks, self.grid, steps)
         estimates = self._estimates(tasks, values, steps)
@@ -120,7 +123,7 @@ class SpectralBatchStrategy:
             result = EvolutionResult(bool(finite[row]), "", self.times[-1], total)
             yield record(
                 task,
-                task.problem.input_fields(self.grid).values,
+                inputs[row],
                 values[row] if finite[row] else None,
                 result,
                 "" if finite[row] else "the solution is not finite",
@@ -128,6 +131,11 @@ class SpectralBatchStrategy:
                 float(estimates[row]),
                 seconds,
             )
+
+    def _inputs(self, task: SampleTask) -> FloatArray:
+        with posing(task):
+            found: FloatArray = task.problem.input_fields(self.grid).values
+        return found
 
     def _evolve(
         self, tasks: list[SampleTask], grid: StructuredGrid, steps: int

@@ -310,35 +310,6 @@ def test_more_shards_than_files_may_be_open(tmp_path):
     assert info.num_failed == 0
 
 
-class Sometimes:
-    """Darcy problems of which sample 2 has a coefficient that is not finite."""
-
-    def __init__(self, family):
-        self.family, self.count = family, 0
-
-    def __getattr__(self, name):
-        return getattr(self.family, name)
-
-    def problem(self, parameters):  # noqa: ARG002
-        from pdesolve.problems.darcy import DarcyProblem
-
-        self.count += 1
-        wrong = self.count > 3  # the first is asked for once more, as the reference
-        return DarcyProblem(
-            (lambda x: np.where(x[0] > 0.5, np.nan, 1.0)) if wrong else (lambda x: 1.0 + x[0]),
-            name="darcy2d",
-        )
-
-
-@pytest.mark.parametrize("strategy", ["independent", "skr", "batched", "multi-rhs", "lag"])
-def test_coefficients_that_are_not_finite_name_the_sample(strategy, tmp_path):
-    with pytest.raises(InputError, match=r"sample 2 cannot be .*positive and finite"):
-        generate(
-            Sometimes(get_family("darcy2d")), 4, shape=8, out=tmp_path / "s.h5",
-            strategy=strategy, order=None if strategy in ("independent", "batched") else "index",
-        )  # fmt: skip
-
-
 def test_a_damaged_choice_is_made_again(tmp_path):
     parts = tmp_path / "set.h5.parts"
     parts.mkdir()
