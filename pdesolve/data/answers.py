@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from operators.result import SolveResult
-from pdesolve.data.samples import SampleRecord, SampleTask, naming
+from pdesolve.data.samples import SampleRecord, SampleTask
 from pdesolve.data.schema import DRIFT, Status
 
 DIRECT_PARAMETERS: dict[str, Any] = {
@@ -78,18 +77,9 @@ def repeated_directly(
     attempt: Attempt,
     rtol: float,
 ) -> Answer:
-    """The answer of a sparse direct solver where another one failed.
+    """The answer of a sparse direct solver where another one, whose record is `first`, failed.
 
-    Parameters
-    ----------
-    first
-        Record of the solve that failed.
-    make_solver
-        Makes a solver from PETSc options and a prefix.
-    attempt
-        Solves with it.
-    rtol
-        Relative residual to reach.
+    `make_solver` makes a solver from PETSc options and a prefix.
     """
     solver = make_solver({**DIRECT_PARAMETERS, "ksp_rtol": rtol}, "pdesolve_direct_")
     values, result = attempt(solver)
@@ -157,17 +147,3 @@ def sample_record(
         phases,
         dict(details or {}),
     )
-
-
-@contextmanager
-def posing(task: SampleTask) -> Iterator[None]:
-    """Name the sample in what refuses its data, and say what to do."""
-    try:
-        with naming(task):
-            yield
-    except InputError as error:
-        text = str(error).rstrip(".")
-        raise InputError(
-            f"{text}. All data of a sample must be finite and in the range of its problem: "
-            "correct what the family draws, or take another seed. Finished shards are kept"
-        ) from error

@@ -12,8 +12,9 @@ from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from operators.failures import SolveFailure
 from operators.result import SolveResult
-from pdesolve.data.answers import DIRECT_PARAMETERS, posing
+from pdesolve.data.answers import DIRECT_PARAMETERS
 from pdesolve.data.error_estimate import coarse_grid, relative_error_estimate
+from pdesolve.data.refusals import posing
 from pdesolve.data.samples import SampleRecord, SampleTask, UnusedOptions
 from pdesolve.data.schema import DRIFT, Status
 from pdesolve.tolerances import checked_tolerance

@@ -13,7 +13,8 @@ from meshes.structured import FloatArray, StructuredGrid
 from operators.result import SolveResult
 from pdesolve.batched import BatchedSolver, StackedStencils
 from pdesolve.batched.result import host
-from pdesolve.data.answers import Answer, grid_attempt, posing, repeated_directly, sample_record
+from pdesolve.data.answers import Answer, grid_attempt, repeated_directly, sample_record
+from pdesolve.data.refusals import posing
 from pdesolve.data.samples import SampleRecord, SampleTask, Schedule
 from pdesolve.data.schema import Status
 from pdesolve.problems.base import LinearSystem, Problem

@@ -13,8 +13,8 @@ from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from operators.failures import TimeStepFailure
 from operators.result import EvolutionResult
-from pdesolve.data.answers import posing
 from pdesolve.data.error_estimate import SMALLEST
+from pdesolve.data.refusals import posing
 from pdesolve.data.samples import SampleRecord, SampleTask, UnusedOptions
 from pdesolve.data.schema import Status
 from pdesolve.problems.evolution import EvolutionProblem

@@ -13,12 +13,12 @@ from pdesolve.data.answers import (
     Answer,
     accepted,
     grid_attempt,
-    posing,
     refused,
     repeated_directly,
     sample_record,
 )
 from pdesolve.data.error_estimate import CoarseGridEstimator
+from pdesolve.data.refusals import posing
 from pdesolve.data.samples import SampleRecord, SampleTask, UnusedOptions
 from pdesolve.problems.base import Problem
 from pdesolve.tolerances import checked_tolerance, with_tolerance

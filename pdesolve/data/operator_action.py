@@ -11,13 +11,13 @@ import numpy as np
 from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from operators.stencil import Stencil
-from pdesolve.data.answers import posing
 from pdesolve.data.operator_action_settings import (
     BOUNDARY_VALUES,
     SOURCE,
     OperatorActionSettings,
     operator_action_refusal,
 )
+from pdesolve.data.refusals import posing
 from pdesolve.data.samples import SampleRecord, SampleTask, UnusedOptions
 from pdesolve.data.schema import Status
 from pdesolve.data.solution_basis import Combination, SolutionBasis, boundary_part

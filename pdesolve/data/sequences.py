@@ -16,12 +16,12 @@ from operators.result import SolveResult
 from pdesolve.data.answers import (
     Answer,
     accepted,
-    posing,
     refused,
     repeated_directly,
     sample_record,
 )
 from pdesolve.data.error_estimate import relative_error_estimate
+from pdesolve.data.refusals import posing
 from pdesolve.data.samples import SampleRecord, SampleTask, Schedule, UnusedOptions
 from pdesolve.data.schema import Status
 from pdesolve.tolerances import checked_tolerance, with_tolerance

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from operators.result import EvolutionResult
-from pdesolve.data.answers import posing
 from pdesolve.data.error_estimate import SMALLEST
 from pdesolve.data.evolutions import NAN, checked_stepping, record
+from pdesolve.data.refusals import posing
 from pdesolve.data.samples import SampleRecord, SampleTask
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.spectral.batch import evolve_batch
