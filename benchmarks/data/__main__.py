@@ -16,6 +16,7 @@ NAMES = {
     "orders": "benchmarks.data.orders",
     "batched": "benchmarks.data.batched",
     "strategies": "benchmarks.data.strategies",
+    "roofline": "benchmarks.data.roofline",
     "scaling": "benchmarks.data.scaling",
     "large_set": "benchmarks.data.large_set",
     "equivalence": "benchmarks.data.equivalence",

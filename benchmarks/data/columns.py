@@ -265,6 +265,33 @@ def columns(
         yield "auto", _safely(measure_auto, request, tasks, limit)
 
 
+def measure_again(
+    request: StrategyRequest,
+    tasks: Sequence[SampleTask],
+    names: Sequence[str],
+    limit: float,
+    rounds: int,
+) -> dict[str, Measured]:
+    """Some columns in turn, several rounds of all; the best of each.
+
+    What decides between columns that are close is then measured side by side, and not
+    minutes apart.
+    """
+    best: dict[str, Measured] = {}
+    solvers = baselines(request)
+    for _ in range(rounds):
+        for name in names:
+            if name in solvers:
+                found = _safely(measure_baseline, request, tasks, solvers[name], limit)
+            elif name == "auto":
+                found = _safely(measure_auto, request, tasks, limit)
+            else:
+                found = _safely(measure_strategy, name, request, tasks, limit)
+            if name not in best or found.seconds < best[name].seconds:
+                best[name] = found
+    return best
+
+
 def _safely(measure: Callable[..., Measured], *arguments: Any, **options: Any) -> Measured:
     try:
         return measure(*arguments, **options)

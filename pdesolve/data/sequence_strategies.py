@@ -100,7 +100,7 @@ def _algebraic_multigrid(request: StrategyRequest) -> Strategy:
             "mg_levels_pc_type": "sor",
         }
     else:  # waves: the interpolation of another wavenumber costs half as many iterations again
-        options["pc_gamg_reuse_interpolation"] = False
+        options |= {"pc_gamg_reuse_interpolation": False, "ksp_gmres_restart": 100}
     settings = SequenceSettings("algebraic-multigrid", chunk=None, solver_parameters=options)
     return sequence(request, settings)
 
@@ -116,6 +116,8 @@ def _incomplete_factors(request: StrategyRequest) -> Strategy:
     options: dict[str, Any] = {"ksp_type": "gmres", "ksp_gmres_restart": 40, "pc_type": "ilu"}
     if request.positive_definite:
         options = {"ksp_type": "cg", "pc_type": "icc"}
+    elif not request.uses_stencils:  # waves: more fill and a longer memory save a third
+        options |= {"ksp_gmres_restart": 100, "pc_factor_levels": 1}
     settings = SequenceSettings("incomplete-factors", chunk=None, solver_parameters=options)
     return sequence(request, settings)
 
@@ -248,7 +250,7 @@ SEQUENCE_STRATEGIES: dict[str, NamedStrategy] = {
     ),
     "incomplete-factors": NamedStrategy(
         _incomplete_factors,
-        "CG with incomplete Cholesky, or GMRES(40) with incomplete LU",
+        "CG with incomplete Cholesky, or GMRES with incomplete LU",
         _source_refusal,
     ),
     "fast-transform": NamedStrategy(

@@ -94,6 +94,11 @@ class SequenceSolver:
         self.limit: float | None = None
         """Seconds after which iterations stop, for trials; set before the first solve."""
 
+    @property
+    def ksp(self) -> Any:
+        """PETSc's solver, None before the first solve."""
+        return self._ksp
+
     def restart(self) -> None:
         """Forget all earlier systems, but factors of the one operator that there has been."""
         if self._ksp is not None and not self._broken and self._only_operator():
