@@ -270,8 +270,16 @@ class Surrogate:
                 f"has them at each {grid.location}; predict on a {trained['location']} grid and "
                 "resample the field"
             )
+        other_size = list(grid.shape) != list(trained["shape"])
+        if other_size and not getattr(self.model, "resolution_invariant", True):
+            name = trained["model"]["name"]
+            raise CheckpointError(
+                f"a '{name}' has the one resolution that it was trained at, "
+                f"{tuple(trained['shape'])}, the grid has {grid.shape}; predict there and "
+                "resample, or train a model that transfers, such as 'fno'"
+            )
         fixed = "point" in (self.input_normalizer.statistics, self.output_normalizer.statistics)
-        if fixed and list(grid.shape) != list(trained["shape"]):
+        if fixed and other_size:
             raise CheckpointError(
                 f"the surrogate has one resolution, {tuple(trained['shape'])} (its statistics are "
                 f"those of each point), the grid has {grid.shape}; predict there and resample, or "

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from meshes.errors import InputError, suggest
+from neural.models.fields import KINDS, Coordinates, check_fields, grid_coordinates
 from neural.models.spectral_convolution import (
     SpectralConvolution,
     mode_counts,
@@ -96,15 +97,15 @@ class FNO(nn.Module):
         self,
         in_channels: int,
         out_channels: int,
-        modes: Sequence[int],
-        width: int,
+        modes: Sequence[int] = (12, 12),
+        width: int = 32,
         num_layers: int = 4,
         projection_width: int = 128,
         activation: Literal["gelu", "relu"] = "gelu",
         normalization: Literal["none", "batch"] = "none",
         padding: float | Sequence[float] = 0.1,
         append_coordinates: bool = True,
-        coordinates: Literal["cell", "vertex"] = "cell",
+        coordinates: Coordinates = "cell",
     ) -> None:
         super().__init__()
         self.in_channels = positive_integer("in_channels", in_channels)
@@ -116,7 +117,7 @@ class FNO(nn.Module):
         for name, given, allowed in (
             ("activation", activation, tuple(_ACTIVATIONS)),
             ("normalization", normalization, ("none", "batch")),
-            ("coordinates", coordinates, ("cell", "vertex")),
+            ("coordinates", coordinates, KINDS),
         ):
             if given not in allowed:
                 raise InputError(f"{name}={given!r} is unknown. {suggest(given, allowed)}")
@@ -168,18 +169,13 @@ class FNO(nn.Module):
         Tensor
             Shape ``(batch, out_channels, *space)``.
         """
-        if inputs.ndim != self.dimension + 2 or inputs.shape[1] != self.in_channels:
-            axes = ", ".join(f"n{axis}" for axis in range(self.dimension))
-            raise InputError(
-                f"input of shape {tuple(inputs.shape)} does not fit this model: it takes "
-                f"(batch, {self.in_channels}, {axes})"
-            )
+        check_fields(inputs, self.in_channels, self.dimension)
         space = inputs.shape[2:]
         extra = [round(part * size) for part, size in zip(self.padding, space, strict=True)]
         # channels last, so that every pointwise map is one matrix product
         values = inputs.movedim(1, -1)
         if self.append_coordinates:
-            points = self._points(space, inputs)
+            points = grid_coordinates(space, self.coordinates, inputs)
             values = torch.cat([values, points.expand(inputs.shape[0], *points.shape)], -1)
         values = self.lift(values)
         if any(extra):
@@ -207,16 +203,6 @@ class FNO(nn.Module):
             parts = list(values.split(max(1, _BLOCK // per_sample)))
         results = [self.output(activate(self.hidden(part))) for part in parts]
         return torch.cat(results) if len(results) > 1 else results[0]
-
-    def _points(self, space: Sequence[int], like: Tensor) -> Tensor:
-        """Coordinates in [0, 1], shape ``(*space, dimension)``."""
-        shift, closed = (0.5, 0) if self.coordinates == "cell" else (0.0, 1)
-        axes = [
-            (torch.arange(size, dtype=like.dtype, device=like.device) + shift)
-            / max(size - closed, 1)
-            for size in space
-        ]
-        return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
 
 
 def _fractions(padding: float | Sequence[float], dimension: int) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,17 @@ class FieldLoss(nn.Module, ABC):
                 f"reduction={reduction!r} is unknown. {suggest(str(reduction), ('mean', 'sum'))}"
             )
         self.reduction = reduction
+
+    def prepare(self, info: Any) -> None:
+        """Told, before training, what the first training file says about itself.
+
+        Box, kind and family of the grid are in it, see ``pdesolve.data.DatasetInfo``.
+        """
+
+    def of_batch(self, prediction: Tensor, target: Tensor, inputs: Tensor) -> Tensor:
+        """One value a sample, for losses that look at the inputs too; else ``per_sample``."""
+        del inputs
+        return self.per_sample(prediction, target)
 
     @abstractmethod
     def per_sample(self, prediction: Tensor, target: Tensor) -> Tensor:

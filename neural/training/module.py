@@ -134,8 +134,10 @@ class SurrogateModule(lightning.LightningModule):
                 f"precision '{self.trainer.precision}' is not supported: complex Fourier weights "
                 f"need one of {', '.join(_PRECISIONS)}"
             )
-        if stage == "fit" and not self.input_normalizer.is_fitted:
-            self._fit_normalizers()
+        if stage == "fit":
+            self.loss.prepare(self._data_module().info_of("train"))
+            if not self.input_normalizer.is_fitted:
+                self._fit_normalizers()
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs ``(batch, channel, *space)`` of inputs, both in their own units."""
@@ -145,7 +147,7 @@ class SurrogateModule(lightning.LightningModule):
         """Loss of one batch."""
         inputs, targets, numbers = batch
         predictions = self(inputs)
-        values = self.loss.per_sample(predictions, targets)
+        values = self.loss.of_batch(predictions, targets, inputs)
         if not bool(torch.isfinite(values).all()):
             raise self._failure(numbers[~torch.isfinite(values)], batch_idx)
         with torch.no_grad():

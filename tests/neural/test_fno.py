@@ -142,13 +142,12 @@ def test_training_works_after_inference_mode() -> None:
 
 
 def test_coordinates_of_cells_stay_in_place_under_refinement() -> None:
-    model = FNO(1, 1, (2, 2), 4)
     like = torch.zeros(1, 1, 4, 4, dtype=torch.float64)
-    coarse = model._points((4, 4), like)
-    fine = model._points((8, 8), like)
+    coarse = grid_coordinates((4, 4), "cell", like)
+    fine = grid_coordinates((8, 8), "cell", like)
     averaged = (fine[::2, ::2] + fine[1::2, 1::2]) / 2
     assert torch.allclose(coarse, averaged)
-    ends = FNO(1, 1, (2, 2), 4, coordinates="vertex")._points((4, 4), like)
+    ends = grid_coordinates((4, 4), "vertex", like)
     assert ends[0, 0].tolist() == [0.0, 0.0]
     assert ends[-1, -1].tolist() == [1.0, 1.0]
 

@@ -1,0 +1,87 @@
+"""What all models do with fields on uniform grids: check them, and give points coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from meshes.errors import InputError, suggest
+
+Coordinates = Literal["cell", "vertex"]
+KINDS = ("cell", "vertex")
+
+
+def check_fields(inputs: Tensor, in_channels: int, dimension: int) -> None:
+    """Refuse fields that are not of shape ``(batch, in_channels, *space)``.
+
+    Parameters
+    ----------
+    inputs
+        What a model is applied to.
+    in_channels, dimension
+        Its channels and space axes.
+
+    Raises
+    ------
+    InputError
+        If they have other channels or another dimension.
+
+    Examples
+    --------
+    >>> check_fields(torch.ones(2, 1, 8, 8), in_channels=1, dimension=2)
+    """
+    if inputs.ndim != dimension + 2 or inputs.shape[1] != in_channels:
+        axes = ", ".join(f"n{axis}" for axis in range(dimension))
+        raise InputError(
+            f"input of shape {tuple(inputs.shape)} does not fit this model: it takes "
+            f"(batch, {in_channels}, {axes})"
+        )
+
+
+def check_kind(coordinates: str) -> None:
+    """Refuse an unknown kind of coordinates.
+
+    Raises
+    ------
+    InputError
+        If it is neither ``"cell"`` nor ``"vertex"``.
+
+    Examples
+    --------
+    >>> check_kind("cell")
+    """
+    if coordinates not in KINDS:
+        raise InputError(f"coordinates={coordinates!r} is unknown. {suggest(coordinates, KINDS)}")
+
+
+def grid_coordinates(space: Sequence[int], coordinates: str, like: Tensor) -> Tensor:
+    """Coordinates of the points of a uniform grid, scaled to the unit box.
+
+    Parameters
+    ----------
+    space
+        Points along each axis.
+    coordinates
+        ``"cell"``: value i of n sits at (i + 1/2)/n; ``"vertex"``: at i/(n - 1).
+    like
+        Gives type and device.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(*space, dimension)``.
+
+    Examples
+    --------
+    >>> grid_coordinates((4,), "cell", torch.zeros(1))[:, 0]
+    tensor([0.1250, 0.3750, 0.6250, 0.8750])
+    """
+    shift, closed = (0.5, 0) if coordinates == "cell" else (0.0, 1)
+    axes = [
+        (torch.arange(size, dtype=like.dtype, device=like.device) + shift) / max(size - closed, 1)
+        for size in space
+    ]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)

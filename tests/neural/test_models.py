@@ -1,0 +1,96 @@
+"""What every registered model of grids must do."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from meshes.errors import InputError
+from neural.models.registry import MODELS, build_model, describe_model, get_model
+
+pytestmark = pytest.mark.torch
+
+SMALL: dict[str, dict[str, object]] = {
+    "fno": {"modes": [4, 4], "width": 8},
+}
+"""Options of a small model for two-dimensional grids, by name."""
+
+GRIDS = {name for name in MODELS if getattr(get_model(name), "takes_grids", True)}
+SHAPES = [(16, 16), (17, 15), (21, 32)]
+
+
+def small(name: str, in_channels: int = 2, out_channels: int = 3) -> torch.nn.Module:
+    torch.manual_seed(0)
+    channels = {"in_channels": in_channels, "out_channels": out_channels}
+    return build_model(name, {**channels, **SMALL[name]})
+
+
+def test_every_model_has_a_small_one() -> None:
+    assert set(SMALL) >= GRIDS
+
+
+@pytest.mark.parametrize("name", sorted(GRIDS))
+class TestEveryModel:
+    @pytest.mark.parametrize("shape", SHAPES)
+    def test_keeps_the_grid(self, name: str, shape: tuple[int, ...]) -> None:
+        model = small(name).eval()
+        assert model(torch.randn(2, 2, *shape)).shape == (2, 3, *shape)
+
+    def test_gradient_on_every_parameter(self, name: str) -> None:
+        model = small(name)
+        inputs = torch.randn(3, 2, 17, 16)
+        model(inputs).square().sum().backward()
+        missing = [
+            key
+            for key, weights in model.named_parameters()
+            if weights.grad is None or not bool(torch.isfinite(weights.grad).all())
+        ]
+        assert missing == []
+        dead = [key for key, p in model.named_parameters() if float(p.grad.abs().max()) == 0.0]
+        assert [key for key in dead if key not in getattr(model, "without_effect", ())] == []
+
+    def test_is_made_again_from_its_description(self, name: str) -> None:
+        model = small(name).eval()
+        described = describe_model(model)
+        assert described["name"] == name
+        other = build_model(described["name"], described["options"]).eval()
+        other.load_state_dict(copy.deepcopy(model.state_dict()))
+        inputs = torch.randn(2, 2, 16, 17)
+        assert torch.equal(model(inputs), other(inputs))
+
+    def test_samples_do_not_meet(self, name: str) -> None:
+        model = small(name).eval().double()
+        inputs = torch.randn(3, 2, 16, 16, dtype=torch.float64)
+        alone = torch.cat([model(inputs[i : i + 1]) for i in range(3)])
+        assert torch.allclose(model(inputs), alone, atol=1e-12)
+
+    def test_depends_on_every_input_channel_and_everywhere(self, name: str) -> None:
+        model = small(name).eval().double()
+        inputs = torch.randn(1, 2, 16, 16, dtype=torch.float64, requires_grad=True)
+        model(inputs)[0, 0].sum().backward()
+        assert inputs.grad is not None
+        assert bool((inputs.grad.abs().amax(0) > 0).any())
+        assert bool((inputs.grad.abs().amax((0, 2, 3)) > 0).all())
+
+    def test_refuses_other_channels_and_dimensions(self, name: str) -> None:
+        model = small(name)
+        with pytest.raises(InputError, match="does not fit"):
+            model(torch.randn(2, 3, 16, 16))
+        with pytest.raises(InputError, match="does not fit"):
+            model(torch.randn(2, 2, 16))
+
+    def test_defaults_suffice(self, name: str) -> None:
+        model = build_model(name, {"in_channels": 1, "out_channels": 1}).eval()
+        with torch.no_grad():
+            assert model(torch.randn(1, 1, 43, 43)).shape == (1, 1, 43, 43)
+
+    def test_half_precision(self, name: str) -> None:
+        model = small(name).eval()
+        inputs = torch.randn(2, 2, 16, 16)
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            half = model(inputs).float()
+        with torch.no_grad():
+            full = model(inputs)
+        assert float((half - full).norm() / full.norm()) < 0.1
