@@ -10,6 +10,7 @@ import torch
 
 from meshes.errors import InputError
 from neural.models import FNO, SpectralConvolution, build_model, get_model
+from neural.models.fields import grid_coordinates
 
 pytestmark = pytest.mark.torch
 
@@ -188,5 +189,5 @@ def test_registry() -> None:
         get_model("fna")
     with pytest.raises(InputError, match=r"no option 'widht'\. Did you mean 'width'"):
         build_model("fno", {"in_channels": 1, "out_channels": 1, "modes": [4], "widht": 8})
-    with pytest.raises(InputError, match=r"missing .* required .*'width'"):
-        build_model("fno", {"in_channels": 1, "out_channels": 1, "modes": [4]})
+    with pytest.raises(InputError, match=r"missing .* required .*'out_channels'"):
+        build_model("fno", {"in_channels": 1, "modes": [4]})
