@@ -252,7 +252,10 @@ class ChunkSolver:
         for offset, field in fields.items():
             number = self._place.get(offset)
             if number is None:  # the other one of the pair is given
-                raise InputError(f"offset {offset} is missing beside {opposite(offset)}")
+                raise InputError(
+                    f"offset {offset} is missing beside {opposite(offset)}; a symmetric "
+                    "stencil has both. Add it, with the coefficients of the other one shifted"
+                )
             xp.multiply(stencils.coefficients[:, number, ...], factor, out=self._scratch)
             finest.layout.scatter(xp.moveaxis(self._scratch, 0, -1), field)
         sums = stencils.row_sums() * factor

@@ -80,7 +80,10 @@ def checked_array(name: str, given: Array, stencils: StackedStencils) -> Array:
         )
     expected = (stencils.batch, *stencils.grid.shape)
     if tuple(given.shape) != expected:
-        raise InputError(f"{name} of shape {tuple(given.shape)} must have shape {expected}")
+        raise InputError(
+            f"{name} of shape {tuple(given.shape)} must have shape {expected}; "
+            "give one array a sample of the stencils"
+        )
     return xp.astype(given, xp.float64, copy=False)
 
 

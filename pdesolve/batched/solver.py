@@ -70,7 +70,9 @@ class BatchedSolver:
                 f"rtol={rtol!r} is below what float64 can reach; give at least {_SMALLEST:g}"
             )
         if inner_dtype not in ("float32", "float64"):
-            raise InputError(f"inner_dtype={inner_dtype!r} must be 'float32' or 'float64'")
+            raise InputError(
+                f"inner_dtype={inner_dtype!r} must be 'float32' or 'float64'; the first is faster"
+            )
         if not refinement:
             inner_iterations = max_iterations
         elif inner_iterations is None:
@@ -201,4 +203,6 @@ def _joined(xp: Any, records: list[ChunkRecord], rtol: float) -> BatchedResult:
 
 def _check_positive(name: str, count: object) -> None:
     if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 1:
-        raise InputError(f"{name}={count!r} must be a positive integer")
+        raise InputError(
+            f"{name}={count!r} must be a positive integer; leave it out for the default"
+        )

@@ -75,7 +75,9 @@ class StackedStencils:
             coefficients = np.asarray(coefficients)
         xp = array_namespace(coefficients)
         if not xp.isdtype(coefficients.dtype, "real floating"):
-            raise InputError(f"coefficients must be real numbers, not {coefficients.dtype}")
+            raise InputError(
+                f"coefficients must be real numbers, not {coefficients.dtype}; give them as float64"
+            )
         zeros = np.zeros((len(offsets), *grid.shape))
         self.offsets = Stencil(grid, np.asarray(offsets), zeros).offsets  # checks them
         expected = (len(self.offsets), *grid.shape)
@@ -84,7 +86,7 @@ class StackedStencils:
             numbers = ", ".join(map(str, expected))
             raise InputError(
                 f"coefficients of shape {shape} must have shape (batch, {numbers}): batch, offset, "
-                "grid"
+                "grid. Give one system an axis of length 1 in front"
             )
         self.grid = grid
         self.known_symmetric = known_symmetric
@@ -116,7 +118,9 @@ class StackedStencils:
         """
         stencils = [item if isinstance(item, Stencil) else item.stencil for item in systems]
         if not stencils:
-            raise InputError("a batch needs at least one system")
+            raise InputError(
+                "a batch needs at least one system, and none was given; leave empty ones out"
+            )
         first = stencils[0]
         for number, item in enumerate(stencils):
             if item.grid != first.grid or not np.array_equal(item.offsets, first.offsets):
@@ -185,7 +189,8 @@ class StackedStencils:
         """
         if tuple(u.shape) != (self.batch, *self.grid.shape):
             raise InputError(
-                f"u of shape {tuple(u.shape)} must have shape {(self.batch, *self.grid.shape)}"
+                f"u of shape {tuple(u.shape)} must have shape {(self.batch, *self.grid.shape)}; "
+                "give one field a sample"
             )
         result = self.xp.zeros_like(self.coefficients[:, 0, ...])
         return self.add_to(result, u)
@@ -272,7 +277,7 @@ class StackedStencils:
         sample, number, *index = where
         raise InputError(
             f"sample {sample}: the coefficient of offset {self.offsets[number].tolist()} is not "
-            f"finite at index {tuple(index)}. Leave that sample out"
+            f"finite at index {tuple(index)}; all must be. Leave that sample out"
         )
 
     def _check_outside(self) -> None:

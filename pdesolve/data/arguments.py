@@ -14,9 +14,9 @@ from pdesolve.random_streams import sample_generator
 def checked_count(num_samples: object, name: str = "num_samples") -> int:
     """A positive integer, or an error."""
     if isinstance(num_samples, bool) or not isinstance(num_samples, numbers.Integral):
-        raise InputError(f"{name}={num_samples!r} must be a positive integer")
+        raise InputError(f"{name}={num_samples!r} must be a positive integer, such as 1000")
     if int(num_samples) < 1:
-        raise InputError(f"{name}={num_samples} must be at least 1")
+        raise InputError(f"{name}={num_samples} must be at least 1; ask for as many as you need")
     return int(num_samples)
 
 
@@ -33,7 +33,9 @@ def checked_stream(seed: object, split: object) -> tuple[int, str]:
 def checked_dtype(dtype: object) -> str:
     """A storage type, or an error."""
     if dtype not in DTYPES:
-        raise InputError(f"dtype={dtype!r} must be one of {', '.join(DTYPES)}")
+        raise InputError(
+            f"dtype={dtype!r} must be one of {', '.join(DTYPES)}; leave it out for the first"
+        )
     return str(dtype)
 
 
@@ -41,5 +43,8 @@ def unique_names(inputs: Sequence[str], outputs: Sequence[str]) -> tuple[str, ..
     """Names of all fields, refusing a name used twice."""
     names = (*inputs, *outputs)
     if len(set(names)) != len(names):
-        raise InputError(f"field names repeat: inputs {inputs}, outputs {outputs}")
+        raise InputError(
+            f"field names repeat: inputs {inputs}, outputs {outputs}; each name must "
+            "be there once; rename one in the family"
+        )
     return names

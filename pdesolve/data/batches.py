@@ -82,7 +82,7 @@ class BatchStrategy:
         if not reference.has_stencil:
             raise InputError(
                 f"'{reference.name}' has no stencil form; batches are for linear problems with one "
-                "unknown a cell"
+                "unknown a cell. Use strategy='independent'"
             )
         first = reference.discretize(grid)
         if not (first.symmetric or StackedStencils.of([first]).symmetric()):

@@ -82,7 +82,8 @@ class BoundaryData:
         if not _equal(self._data(problem), self._first):
             raise InputError(
                 "some of the problems differ in their boundary data and some do not; operator "
-                "action needs data that are the same in all problems, or drawn for each"
+                "action needs data that are the same in all problems, or drawn for each. Draw "
+                "them for each, or use strategy='independent'"
             )
 
     def noise(self, rng: np.random.Generator) -> FloatArray:

@@ -155,7 +155,7 @@ class OperatorActionStrategy:
                 raise InputError(
                     "operator action combines the boundary data of the basis, which differ here; "
                     f"the problem needs an input channel '{BOUNDARY_VALUES}' that says what they "
-                    "are"
+                    "are. Give its family one, or use strategy='independent'"
                 )
         self.replaced_inputs = tuple(name for name in made if name in names)
         self.extra_inputs = () if SOURCE in names else (SOURCE,)
@@ -254,7 +254,8 @@ def _check_scaling(reference: Problem, grid: StructuredGrid) -> None:
     if rest[inside].size and float(np.abs(rest[inside]).max()) > 1e-9 * size:
         raise InputError(
             f"away from the sides the right-hand side of '{reference.name}' is not its source; "
-            "operator action needs rows divided by the cell volume, with A u = f there"
+            "operator action needs rows divided by the cell volume, with A u = f there. Use "
+            "strategy='independent'"
         )
 
 

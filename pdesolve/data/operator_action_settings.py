@@ -47,7 +47,10 @@ class OperatorActionSettings:
         for name, least in (("basis", 2), ("weights", 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(f"{name}={value!r} must be an integer of {least} or more")
+                raise InputError(
+                    f"{name}={value!r} must be an integer of {least} or more; "
+                    "leave it out for the default"
+                )
         if self.weights > self.basis:
             raise InputError(
                 f"weights={self.weights} solutions a sample cannot be taken from basis={self.basis}"

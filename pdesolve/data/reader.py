@@ -211,10 +211,14 @@ class DatasetReader:
     def _checked_time(self, number: int) -> int:
         count = self.info.num_times
         if isinstance(number, bool) or not isinstance(number, int | np.integer):
-            raise InputError(f"output_time={number!r} must be an integer, a position in info.times")
+            raise InputError(
+                f"output_time={number!r} must be an integer, a position in info.times; -1 "
+                "is the last"
+            )
         if not -count <= number < count:
             raise InputError(
-                f"output_time={number}, but '{self.path}' has {count} times, 0 to {count - 1}"
+                f"output_time={number}, but '{self.path}' has {count} times, 0 to {count - 1}; "
+                "take one of these, or -1 for the last"
             )
         return int(number) % count
 
@@ -242,12 +246,16 @@ class DatasetReader:
         if wanted.size == 0:
             return np.zeros(0, dtype=np.int64)
         if wanted.ndim != 1 or not np.issubdtype(wanted.dtype, np.integer):
-            raise InputError(f"indices must be a list of integers, not {indices!r}")
+            raise InputError(
+                f"indices must be a list of integers, not {indices!r}; give numbers such "
+                "as [0, 2], or leave them out for all samples"
+            )
         count = self.info.num_samples
         outside = wanted[(wanted < 0) | (wanted >= count)]
         if len(outside):
             raise InputError(
-                f"sample {outside[0]} is not in '{self.path}', which has samples 0 to {count - 1}"
+                f"sample {outside[0]} is not in '{self.path}', which has samples 0 to {count - 1}; "
+                "take indices from valid_indices"
             )
         failed = wanted[~np.isin(self._status[wanted], USABLE)]
         if len(failed):

@@ -197,7 +197,7 @@ def refuse_discretization(request: StrategyRequest) -> None:
     if request.discretization:
         raise InputError(
             f"discretization={dict(request.discretization)!r} is for the backend 'fem'; 'grid' "
-            "uses cell-centred finite volumes"
+            "uses cell-centred finite volumes. Leave it out, or take backend='fem'"
         )
 
 

@@ -66,7 +66,10 @@ class SequenceSettings:
             if name == "chunk" and value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(f"{name}={value!r} must be an integer of {least} or more")
+                raise InputError(
+                    f"{name}={value!r} must be an integer of {least} or more; "
+                    "leave it out for the default"
+                )
 
     def describe(self) -> dict[str, Any]:
         """Plain values."""

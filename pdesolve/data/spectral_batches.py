@@ -61,7 +61,8 @@ class SpectralBatchStrategy:
         for name in self.stepping:
             if name not in ("dt", "method"):
                 raise InputError(
-                    f"the backend 'spectral' takes no '{name}'; that is for the backend 'fem'"
+                    f"the backend 'spectral' takes no '{name}'; that is for the backend 'fem'; "
+                    "leave it out"
                 )
         self.interval = float(f"{self.times[1] - self.times[0]:.14g}")
         for start, stop in zip(self.times[:-1], self.times[1:], strict=True):
@@ -109,7 +110,9 @@ class SpectralBatchStrategy:
         with posing(task):
             limit: float = task.problem.spectral_evolution(self.grid).step_size
         if not limit > 0:
-            raise InputError(f"'{task.problem.name}' gives no step size; give dt")
+            raise InputError(
+                f"'{task.problem.name}' gives no step size; give one, discretization={{'dt': ...}}"
+            )
         return on_ladder(self.interval / limit)
 
     def _solve_batch(self, tasks: list[SampleTask], steps: int) -> Iterator[SampleRecord]:

@@ -194,5 +194,5 @@ def _refuse(diagonal: FloatArray, sums: FloatArray) -> None:
         )
     raise InputError(
         f"{int((~np.isfinite(sums)).sum())} rows of the matrix have entries that are not finite; "
-        "FastPoisson needs finite ones. Look at the coefficients"
+        "FastPoisson needs finite ones. Look at the coefficients that the matrix was made of"
     )

@@ -265,7 +265,8 @@ def _mean_coupling(values: StencilValues, axis: int) -> float:
     if not (math.isfinite(mean) and mean > 0):
         raise InputError(
             f"the entries of the matrix towards the neighbours along {AXIS_NAMES[axis]} have the "
-            f"mean {-mean:.6g}; it must be finite and negative, as in −∇·(a ∇u)"
+            f"mean {-mean:.6g}; it must be finite and negative, as in −∇·(a ∇u). Give "
+            "the matrix that sign, or use another preconditioner such as gamg or ilu"
         )
     return mean
 

@@ -79,7 +79,9 @@ class AxisTransform:
 
     def __post_init__(self) -> None:
         if self.size < 2:
-            raise InputError(f"an axis of {self.size} cells must have two or more of them")
+            raise InputError(
+                f"an axis of {self.size} cells must have two or more of them; use a finer grid"
+            )
         for weight in (self.lower, self.upper):
             if not (math.isfinite(weight) and weight >= 0):
                 raise InputError(
@@ -212,7 +214,8 @@ class FastSolver:
             math.isfinite(weight) and weight > 0 for weight in weights
         ):
             raise InputError(
-                f"weights={list(weights)} must be {len(transforms)} positive numbers, one an axis"
+                f"weights={list(weights)} must be {len(transforms)} positive numbers, one an axis; "
+                "give a / h² of each"
             )
         self.transforms = tuple(transforms)
         self.shape = tuple(transform.size for transform in transforms)

@@ -119,7 +119,8 @@ class FormSource:
         if self._geometry_of(problem) != self._geometry:
             raise InputError(
                 f"the problems of a sequence must have one geometry; '{problem.name}' has "
-                f"{self._geometry_of(problem)}, those before {self._geometry}"
+                f"{self._geometry_of(problem)}, those before {self._geometry}. "
+                "Make a source for each geometry"
             )
         form, program = self._assembly.read(lambda: problem.weak_form(self._context))
         self._last = problem, form, program

@@ -132,7 +132,8 @@ class StencilSource:
         if self._matrix is not None and not np.array_equal(self._matrix.offsets, stencil.offsets):
             raise InputError(
                 f"the systems of a sequence must have one stencil; '{problem.name}' has offsets "
-                f"{stencil.offsets.tolist()}, those before {self._matrix.offsets.tolist()}"
+                f"{stencil.offsets.tolist()}, those before {self._matrix.offsets.tolist()}. Take "
+                "strategy='independent', or a source for each stencil"
             )
         if self._matrix is None:
             self._matrix = StencilMatrix(self.grid, stencil.offsets, self._comm)
@@ -221,7 +222,10 @@ class BlockSource:
         self._names = first.names
         missing = [name for name in outputs if name not in first.names]
         if missing:
-            raise InputError(f"'{reference.name}' solves for {first.names}, not for {missing}")
+            raise InputError(
+                f"'{reference.name}' solves for {first.names}, not for {missing}; let the "
+                "outputs be some of these"
+            )
         self._rows = [first.names.index(name) for name in outputs]
         self._symmetric = first.symmetric
         self._own = dict(first.solver_parameters or {})
@@ -241,7 +245,7 @@ class BlockSource:
         ):
             raise InputError(
                 f"the systems of a sequence must have the same unknowns; '{problem.name}' solves "
-                f"for {system.names}, those before for {self._names}"
+                f"for {system.names}, those before for {self._names}. Make a source for each kind"
             )
         if self._loaded is None or not np.array_equal(self._loaded, system.coefficients):
             for matrix, values in (

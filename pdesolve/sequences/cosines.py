@@ -72,7 +72,9 @@ def truncated_cosine(values: FloatArray, grid: StructuredGrid, modes: int = 12) 
     True
     """
     if isinstance(modes, bool) or not isinstance(modes, int | np.integer) or modes < 1:
-        raise InputError(f"modes={modes!r} must be a positive integer")
+        raise InputError(
+            f"modes={modes!r} must be a positive integer; leave it out for 12 along each axis"
+        )
     found = np.asarray(values, dtype=np.float64)
     if found.shape[-grid.dimension :] != grid.shape or found.ndim - grid.dimension not in (0, 1):
         raise InputError(

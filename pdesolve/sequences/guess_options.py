@@ -56,5 +56,5 @@ def guess_parameters(name: str, count: int = 10) -> dict[str, Any]:
     if name not in _PETSC_GUESSES:
         raise InputError(f"there is no guess '{name}'. {suggest(name, _PETSC_GUESSES)}")
     if isinstance(count, bool) or count < 1:
-        raise InputError(f"count={count!r} must be a positive integer")
+        raise InputError(f"count={count!r} must be a positive integer; 10 is usual")
     return {key: value.format(count=count) for key, value in _PETSC_GUESSES[name].items()}

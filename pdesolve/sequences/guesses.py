@@ -103,11 +103,19 @@ class NeighborProjection:
     ) -> None:
         kept = count if capacity is None else capacity
         if not 1 <= count <= kept:
-            raise InputError(f"count={count!r} must be positive and at most capacity={kept!r}")
+            raise InputError(
+                f"count={count!r} must be positive and at most capacity={kept!r}; lower count "
+                "or raise capacity"
+            )
         if norm not in ("energy", "residual"):
-            raise InputError(f"norm={norm!r} must be 'energy' or 'residual'")
+            raise InputError(
+                f"norm={norm!r} must be 'energy' or 'residual'; 'energy' is for symmetric positive "
+                "definite systems"
+            )
         if not 0 < rank_tolerance < 1:
-            raise InputError(f"rank_tolerance={rank_tolerance!r} must lie between 0 and 1")
+            raise InputError(
+                f"rank_tolerance={rank_tolerance!r} must lie between 0 and 1, such as 1e-10"
+            )
         self.size, self.count, self.norm, self.capacity = size, count, norm, kept
         self._rank_tolerance = rank_tolerance
         self._total = (lambda values: values) if total is None else total
@@ -140,7 +148,10 @@ class NeighborProjection:
         """
         values = np.array(solution, dtype=np.float64).ravel()
         if values.shape != (self.size,):
-            raise InputError(f"a solution of shape {values.shape} must have shape ({self.size},)")
+            raise InputError(
+                f"a solution of shape {values.shape} must have shape ({self.size},); flatten it, "
+                "or make guesses of its size"
+            )
         if not np.isfinite(values).all():
             raise InputError("a solution that is not finite cannot be guessed from; leave it out")
         self._solutions.append(values)
@@ -188,7 +199,10 @@ class NeighborProjection:
         """
         right = np.asarray(right_hand_side, dtype=np.float64).ravel()
         if right.shape != (self.size,):
-            raise InputError(f"b of shape {right.shape} must have shape ({self.size},)")
+            raise InputError(
+                f"b of shape {right.shape} must have shape ({self.size},); flatten it, or make "
+                "guesses of its size"
+            )
         length = float(np.sqrt(self._total(np.array([right @ right]))[0]))
         if not self._solutions or not np.isfinite(length) or length == 0.0:
             return None

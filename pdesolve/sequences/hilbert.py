@@ -41,12 +41,19 @@ def hilbert_index(cells: IntArray, bits: int) -> IntArray:
     """
     given = np.asarray(cells, dtype=np.int64)
     if given.ndim != 2 or given.shape[1] < 1:
-        raise InputError(f"cells of shape {given.shape} must have shape (N, dimensions)")
+        raise InputError(
+            f"cells of shape {given.shape} must have shape (N, dimensions); give one row a cell"
+        )
     dimensions = given.shape[1]
     if bits < 1 or dimensions * bits > 62:
-        raise InputError(f"bits={bits} in {dimensions} dimensions must lie between 1 and 62 in all")
+        raise InputError(
+            f"bits={bits} in {dimensions} dimensions must lie between 1 and 62 in all; lower bits"
+        )
     if given.size and (given.min() < 0 or given.max() >= 1 << bits):
-        raise InputError(f"cells must lie between 0 and {(1 << bits) - 1}")
+        raise InputError(
+            f"cells must lie between 0 and {(1 << bits) - 1}, and reach from {given.min()} to "
+            f"{given.max()}; raise bits, or scale them"
+        )
     axes = np.ascontiguousarray(given.T)
     for bit in range(bits - 1, 0, -1):  # undo the turns and mirrorings of each level
         low = (1 << bit) - 1

@@ -70,7 +70,8 @@ def closeness(new: npt.ArrayLike, old: npt.ArrayLike) -> Closeness:
     one, other = np.asarray(new, dtype=np.float64), np.asarray(old, dtype=np.float64)
     if one.shape != other.shape or one.size == 0:
         raise InputError(
-            f"arrays of shapes {one.shape} and {other.shape} must have one shape and a value"
+            f"arrays of shapes {one.shape} and {other.shape} must have one shape and a value; "
+            "compare coefficients on one grid"
         )
     with np.errstate(all="ignore"):
         ratio = one / other
@@ -136,7 +137,10 @@ class LagSettings:
         for name, least in limits.items():
             value = getattr(self, name)
             if not (_is_number(value) and value >= least):
-                raise InputError(f"{name}={value!r} must be a number from {least:g} on")
+                raise InputError(
+                    f"{name}={value!r} must be a number from {least:g} on; leave it out "
+                    "for the default"
+                )
         if self.setup_cost is not None and not (
             _is_number(self.setup_cost) and 0 <= self.setup_cost < math.inf
         ):
@@ -147,7 +151,9 @@ class LagSettings:
         if self.most is not None and not (
             isinstance(self.most, int) and not isinstance(self.most, bool) and self.most >= 0
         ):
-            raise InputError(f"most={self.most!r} must be a whole number from 0 on, or None")
+            raise InputError(
+                f"most={self.most!r} must be a whole number from 0 on, or None for no bound"
+            )
 
     @property
     def largest_spread(self) -> float:
@@ -263,7 +269,10 @@ class LagRule:
             If the clock is to be used and no seconds are given.
         """
         if self.settings.clock and (seconds is None or setup_seconds is None):
-            raise InputError("clock=True needs seconds and setup_seconds of every solve")
+            raise InputError(
+                "clock=True needs seconds and setup_seconds of every solve; measure them, or "
+                "leave clock out"
+            )
         if self._rebuild:
             self._old, self._kept, self._rebuild = self._new, 0, not converged
             self._fresh_iterations = iterations if converged else None

@@ -58,11 +58,13 @@ def nearest_neighbor_order(
     points = checked_features(features)
     count = len(points)
     if group_size < 1:
-        raise InputError(f"group_size={group_size!r} must be positive")
+        raise InputError(f"group_size={group_size!r} must be positive; leave it out for one group")
     if not count:
         return np.empty(0, dtype=np.int64)
     if not 0 <= start < count:
-        raise InputError(f"start={start!r} is not one of {count} samples, numbered from 0")
+        raise InputError(
+            f"start={start!r} is not one of {count} samples, numbered from 0; 0 always is"
+        )
     if count <= group_size:
         return _greedy(points, start)
     curve = space_filling_order(points)

@@ -47,5 +47,8 @@ def checked_order(order: IntArray, num_samples: int) -> IntArray:
     """
     given = np.asarray(order)
     if not np.array_equal(np.sort(given.ravel()), np.arange(num_samples)) or given.ndim != 1:
-        raise InputError(f"order must hold each number from 0 to {num_samples - 1} once")
+        raise InputError(
+            f"order must hold each number from 0 to {num_samples - 1} once; make it with "
+            "pdesolve.sequences.ORDERS"
+        )
     return given.astype(np.int64)

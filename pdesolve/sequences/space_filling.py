@@ -66,7 +66,7 @@ def space_filling_order(features: FloatArray, dimensions: int = 6) -> IntArray:
     array([1, 3, 2, 0])
     """
     if isinstance(dimensions, bool) or not 1 <= dimensions <= 16:
-        raise InputError(f"dimensions={dimensions!r} must lie between 1 and 16")
+        raise InputError(f"dimensions={dimensions!r} must lie between 1 and 16; 6 is usual")
     points = checked_features(features)
     coordinates = principal_components(points, dimensions)
     width = float(np.ptp(coordinates, axis=0).max()) if coordinates.size else 0.0

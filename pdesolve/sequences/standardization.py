@@ -44,7 +44,10 @@ def standardize(features: FloatArray, groups: IntArray | None = None) -> FloatAr
     values = checked_features(features)
     kinds = np.arange(values.shape[1]) if groups is None else np.asarray(groups)
     if kinds.shape != (values.shape[1],):
-        raise InputError(f"groups of shape {kinds.shape} do not fit {values.shape[1]} columns")
+        raise InputError(
+            f"groups of shape {kinds.shape} do not fit {values.shape[1]} columns; give one "
+            "number a column"
+        )
     if not len(values):
         return values.copy()
     names, group = np.unique(kinds, return_inverse=True)
@@ -75,7 +78,8 @@ def checked_features(features: FloatArray) -> FloatArray:
     values = np.asarray(features, dtype=np.float64)
     if values.ndim != 2:
         raise InputError(
-            f"features of shape {values.shape} must have shape (samples, numbers a sample)"
+            f"features of shape {values.shape} must have shape (samples, numbers a sample); "
+            "flatten the numbers of each sample"
         )
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):

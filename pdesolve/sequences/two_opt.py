@@ -173,7 +173,8 @@ def two_opt_order(
     points = checked_features(features)
     if num_neighbors < 1 or group_size < 1:
         raise InputError(
-            f"num_neighbors={num_neighbors!r} and group_size={group_size!r} must be positive"
+            f"num_neighbors={num_neighbors!r} and group_size={group_size!r} must be positive; "
+            "leave them out for the defaults"
         )
     given = nearest_neighbor_order(points) if order is None else checked_order(order, len(points))
     length = path_length(points, given)
