@@ -1,0 +1,1 @@
+"""Measurements of operator learning: accuracy, cost of training, cost of predictions."""
