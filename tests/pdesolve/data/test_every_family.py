@@ -16,7 +16,7 @@ from pdesolve.problems.evolution import EvolutionProblem
 from tests.pdesolve.coarse_families import coarse_family, default_backend, shape_of
 
 SHORT: dict[str, dict[str, Any]] = {
-    "cylinder_flow": {"final_time": 0.05},
+    "cylinder_flow": {"final_time": 0.02},
     "decaying_turbulence2d": {"final_time": 1.0},
     "gray_scott2d": {"final_time": 100.0},
     "navier_stokes2d": {"final_time": 1.0},
