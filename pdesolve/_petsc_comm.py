@@ -4,9 +4,42 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from mpi4py import MPI
 
 _FAILURE = 7
+
+
+class SharedCounter:
+    """A number on the first process that all processes take from.
+
+    Parameters
+    ----------
+    comm
+        mpi4py communicator.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        size = np.dtype(np.int64).itemsize
+        first = comm.Get_rank() == 0
+        self._window = MPI.Win.Allocate(size if first else 0, size, comm=comm)
+        if first:
+            self._window.Lock(0)
+            self._window.tomemory()[:] = bytes(size)
+            self._window.Unlock(0)
+        comm.barrier()
+        self._one, self._found = np.ones(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
+
+    def take(self) -> int:
+        """The next number; waits for nobody."""
+        self._window.Lock(0, MPI.LOCK_SHARED)
+        self._window.Fetch_and_op(self._one, self._found, 0, 0, MPI.SUM)
+        self._window.Unlock(0)
+        return int(self._found[0])
+
+    def close(self) -> None:
+        """Free the number (collective)."""
+        self._window.Free()
 
 
 class MPIRanks:
@@ -39,6 +72,10 @@ class MPIRanks:
     def broadcast(self, value: Any) -> Any:
         """The value of the first process."""
         return self._comm.bcast(value, root=0)
+
+    def counter(self) -> SharedCounter:
+        """A counter that starts from 0."""
+        return SharedCounter(self._comm)
 
     def announce_failure(self) -> None:
         """Tell the others not to go on; returns at once."""

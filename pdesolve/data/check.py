@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from operators.failures import DataFileError
+from pdesolve.data.field_statistics import FieldStatistics
 from pdesolve.data.header import (
     open_file,
     verify_arrays,
@@ -22,7 +23,6 @@ from pdesolve.data.header import (
 )
 from pdesolve.data.samples import sample_digest
 from pdesolve.data.schema import DIGEST, DRIFT, FIELDS, GROUP, PER_SAMPLE, USABLE
-from pdesolve.data.writer import FieldStatistics
 
 BLOCK_BYTES = 32 * 2**20
 ROUNDING = 1e-12

@@ -7,30 +7,36 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 from meshes.errors import InputError, PDESolveError
 from operators.failures import DataFileError
 from pdesolve.data.card import file_sha256, write_card
+from pdesolve.data.counters import Counter
 from pdesolve.data.ranks import Ranks, on_first, together
 from pdesolve.data.reader import read_info
 from pdesolve.data.samples import SampleRecord, SampleTask, Strategy
 from pdesolve.data.schema import DatasetInfo, Status
 from pdesolve.data.settings import GenerationSettings
 from pdesolve.data.shards import ShardFolder, stack_records, synchronize_folder
-from pdesolve.data.writer import merge
+from pdesolve.data.writer import MergedFile
 
 Progress = Callable[[int, int], None]
 Observer = Callable[[SampleRecord], None]
 SHARD_BYTES = 64 * 2**20
+MOST_WAITING = 4
+"""Writes that may wait for the disk, so that memory does not grow where it is slow."""
 
 
 def default_shard_size(settings: GenerationSettings) -> int:
-    """About 16 shards, each at most 64 MiB and 256 samples; the same on any process count."""
+    """About 32 shards, each at most 64 MiB and 256 samples; the same on any process count."""
     by_memory = max(1, SHARD_BYTES // settings.bytes_per_sample)
-    return int(min(by_memory, 256, -(-settings.num_samples // 16)))
+    return int(min(by_memory, 256, -(-settings.num_samples // 32)))
 
 
 def run(
@@ -47,9 +53,15 @@ def run(
     if on_first(ranks, lambda: _is_finished(folder)):
         return on_first(ranks, lambda: read_info(folder.out))
     todo = on_first(ranks, lambda: _prepare(folder, overwrite=overwrite))
-    mine = todo[ranks.rank :: ranks.size]
-    together(ranks, lambda: _work(tasks, way, folder, mine, ranks, progress, observer))
-    info = on_first(ranks, lambda: _finish(folder))
+    merged = MergedFile(folder)
+    counter = ranks.counter()
+    try:
+        shards = _Pile(folder, todo, counter)
+        together(ranks, lambda: _work(tasks, way, shards, merged, ranks, progress, observer))
+        info = on_first(ranks, lambda: _finish(folder, merged))
+    finally:
+        merged.abandon()
+        counter.close()
     if info.num_failed and ranks.rank == 0:
         warnings.warn(
             f"{info.num_failed} of {info.num_samples} samples of '{info.path}' could not be "
@@ -98,6 +110,9 @@ def _prepare(folder: ShardFolder, *, overwrite: bool) -> list[int]:
             f"'{out}' exists and '{folder.path}' holds an unfinished run that would replace it; "
             "pass overwrite=True (--overwrite) to go on"
         )
+    for shard in todo:  # what is damaged must not look finished
+        if folder.file(shard).exists():
+            folder.file(shard).unlink()
     return todo
 
 
@@ -122,41 +137,61 @@ def check_disk_space(folder: ShardFolder) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Pile:
+    """Shards to be solved, from which processes take."""
+
+    folder: ShardFolder
+    shards: Sequence[int]
+    counter: Counter
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """Samples before each shard, and of all."""
+        return list(accumulate((len(self.folder.indices(s)) for s in self.shards), initial=0))
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Shards of this process, and the samples of all shards that were taken before."""
+        while (place := self.counter.take()) < len(self.shards):
+            yield self.shards[place], self.starts[place]
+
+
 def _work(
     tasks: Sequence[SampleTask],
     way: Strategy,
-    folder: ShardFolder,
-    shards: Sequence[int],
+    shards: _Pile,
+    merged: MergedFile,
     ranks: Ranks,
     progress: Progress | None,
     observer: Observer | None,
 ) -> None:
-    """Solve and write shards of one process."""
-    total = sum(len(folder.indices(shard)) for shard in shards)
-    done = 0
+    """Solve and write shards of one process; the first one merges what there is meanwhile."""
+    folder = shards.folder
+    total = shards.starts[-1]
     # digests and the disk take as long as a solve or two a shard: they have their own thread
     with ThreadPoolExecutor(max_workers=1) as disk:
         waiting: list[Future[None]] = []
-        for shard in shards:
+        for shard, done in shards:
             indices = folder.indices(shard)
             chunk = [tasks[index] for index in indices]
             records: list[SampleRecord] = []
             log: list[dict[str, Any]] = []
             last = time.perf_counter()
-            for record in way.solve(chunk):
+            for count, record in enumerate(way.solve(chunk), 1):
                 records.append(record)
                 now = time.perf_counter()
                 log.append(_log_entry(record, now - last, ranks.rank))
                 last = now
-                done += 1
                 if observer is not None and ranks.rank == 0:
                     observer(record)
                 if progress is not None and ranks.rank == 0:
-                    progress(done, total)
+                    progress(done + count, total)
                 if ranks.failure_announced():
                     return
             waiting.append(disk.submit(_keep, folder, shard, records, chunk, log))
-            while waiting and waiting[0].done():
+            if ranks.rank == 0:
+                waiting.append(disk.submit(_merge_meanwhile, merged))
+            while waiting and (waiting[0].done() or len(waiting) > MOST_WAITING):
                 waiting.pop(0).result()
         for future in waiting:
             future.result()
@@ -191,12 +226,26 @@ def _log_entry(record: SampleRecord, seconds: float, rank: int) -> dict[str, Any
     return entry
 
 
-def _check_space_to_merge(folder: ShardFolder) -> None:
+def _space_to_merge(merged: MergedFile) -> tuple[int, int]:
+    """Bytes that the whole file needs, and those that there are for it."""
+    settings, path = merged.folder.settings, merged.path
+    need = settings.bytes_per_sample * settings.num_samples + 2**20
+    free = shutil.disk_usage(path.parent).free + (path.stat().st_size if path.exists() else 0)
+    return need, free
+
+
+def _merge_meanwhile(merged: MergedFile) -> None:
+    """Take in finished shards while others are being solved, where there is space."""
+    need, free = _space_to_merge(merged)
+    if free >= need:
+        merged.advance()
+
+
+def _check_space_to_merge(merged: MergedFile) -> None:
     """Refuse before HDF5 runs out of space in the middle, which it does not survive."""
-    need = folder.settings.bytes_per_sample * folder.settings.num_samples + 2**20
-    merged = folder.path / "merged.h5"
-    free = shutil.disk_usage(folder.path).free + (merged.stat().st_size if merged.exists() else 0)
+    need, free = _space_to_merge(merged)
     if free < need:
+        folder = merged.folder
         raise InputError(
             f"all samples are solved, but the file needs {need / 2**20:.0f} MiB in "
             f"'{folder.out.parent}' and {free / 2**20:.0f} MiB are free. Free some and run the "
@@ -213,15 +262,15 @@ def _chosen_here(folder: ShardFolder) -> bool:
     return bool(chosen == folder.settings.strategy.get("name"))
 
 
-def _finish(folder: ShardFolder) -> DatasetInfo:
+def _finish(folder: ShardFolder, merged: MergedFile) -> DatasetInfo:
     """Merge, write card and log, remove the parts. May be repeated after a kill."""
-    _check_space_to_merge(folder)
-    merged = merge(folder)
+    _check_space_to_merge(merged)
+    whole = merged.finish()
     with ThreadPoolExecutor(max_workers=1) as other:
-        sha256 = other.submit(file_sha256, merged)
-        with merged.open("rb") as stream:
+        sha256 = other.submit(file_sha256, whole)
+        with whole.open("rb") as stream:
             os.fsync(stream.fileno())
-    merged.replace(folder.out)
+    whole.replace(folder.out)
     synchronize_folder(folder.out.parent)
     info = read_info(folder.out)
     write_card(info, sha256.result())

@@ -62,9 +62,9 @@ def generate(
 ) -> DatasetInfo:
     """Draw problems from a family, solve them, and write inputs and solutions to a file.
 
-    Sample i depends on `seed`, `split` and i alone. Processes of `comm` take shards of
-    samples in turn (collective; every process solves its samples by itself), and the file
-    is the same for any number of them. A run that was killed goes on where it stopped
+    Sample i depends on `seed`, `split` and i alone. A process of `comm` that is free takes
+    the next shard of samples (collective; every process solves its samples by itself), and
+    the file is the same for any number of them. A run that was killed goes on where it stopped
     when it is started again with the same arguments. Until the file is whole, finished
     shards lie in ``<out>.parts``; afterwards the card ``<out>.md`` and the log
     ``<out>.log.jsonl`` (wall times, messages) lie beside the file.
@@ -113,7 +113,8 @@ def generate(
     comm
         MPI communicator; MPI's world when left out.
     progress
-        Called on the first process with the number of its samples done and to be done.
+        Called on the first process with the number of samples done and to be done; of other
+        processes' samples those of begun shards count.
     observer
         Called on the first process with the :class:`SampleRecord` of each of its samples.
     report
@@ -215,11 +216,12 @@ def generate(
                     report(choice)
             way = tried[0] if tried else make_strategy(name, request)
         try:
+            schedule = getattr(way, "schedule", BY_NUMBER)
+            size = size or schedule.chunk_for(count)
             settings = _with_strategy(settings, way, size)
             unique_names(settings.inputs, settings.outputs)
-            schedule = getattr(way, "schedule", BY_NUMBER)
             sequence = on_first(ranks, lambda: sample_order(tasks, grid, schedule.order))
-            chunk = size or schedule.chunk or default_shard_size(settings)
+            chunk = size or default_shard_size(settings)
             folder = ShardFolder(path, settings, chunk, sequence)
             return run(
                 tasks, way, folder, ranks, overwrite=overwrite, progress=progress, observer=observer

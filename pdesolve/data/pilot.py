@@ -295,7 +295,7 @@ def _try(name: str, way: Strategy, pilot: _Pilot, num_samples: int, best: Trial 
     finally:
         if hasattr(way, "limit"):
             way.limit = None
-    starts = math.ceil(num_samples / (schedule.chunk or num_samples))
+    starts = math.ceil(num_samples / (schedule.chunk_for(num_samples) or num_samples))
     failed = bool(note and note != BEHIND) or not timing.samples
     total = timing.first * starts + timing.each * (num_samples - starts)
     return Trial(

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from meshes.errors import InputError, PDESolveError
 from operators.failures import DataFileError
+from pdesolve.data.counters import Counter, OwnCounter
 
 Value = TypeVar("Value")
 
@@ -22,6 +23,9 @@ class Ranks(Protocol):
 
     def broadcast(self, value: Any) -> Any:
         """The value of the first process."""
+
+    def counter(self) -> Counter:
+        """A counter that starts from 0 (collective)."""
 
     def announce_failure(self) -> None:
         """Tell the others not to go on; returns at once."""
@@ -49,6 +53,10 @@ class OneRank:
     def broadcast(self, value: Any) -> Any:
         """The value."""
         return value
+
+    def counter(self) -> OwnCounter:
+        """A counter of its own."""
+        return OwnCounter()
 
     def announce_failure(self) -> None:
         """Nobody to tell."""

@@ -86,11 +86,25 @@ class Schedule:
     order
         Name of an order of :data:`pdesolve.sequences.ORDERS`; ``"index"``: by number.
     chunk
-        Samples of one shard, unless the caller chooses; the engine's choice when left out.
+        Most samples of one shard, unless the caller chooses; the engine's choice when left out.
+
+    Examples
+    --------
+    >>> Schedule(chunk=64).chunk_for(200)
+    50
     """
 
     order: str = "index"
     chunk: int | None = None
+
+    def chunk_for(self, num_samples: int) -> int | None:
+        """Samples of a shard: equal shards, and an even number, so that processes get alike."""
+        if self.chunk is None:
+            return None
+        count = -(-num_samples // self.chunk)
+        if count > 1:
+            count += count % 2
+        return -(-num_samples // count)
 
 
 BY_NUMBER = Schedule()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from pdesolve.data.field_statistics import FieldStatistics
 from pdesolve.data.layout import create_layout, finish_layout
-from pdesolve.data.samples import MOMENTS, sample_moments
+from pdesolve.data.samples import MOMENTS
 from pdesolve.data.schema import DIGEST, FIELDS, GROUP, PER_SAMPLE, USABLE
 from pdesolve.data.shards import Arrays, ShardFolder
 
@@ -23,99 +24,99 @@ FORMAT = ("v110", "v110")
 """Object format of HDF5 1.10, whose metadata carry checksums."""
 
 
-class FieldStatistics:
-    """Minimum, maximum, mean and standard deviation of a field, sample by sample.
+class MergedFile:
+    """The data set under a temporary name in the folder of shards, while it grows.
 
-    Means and squared deviations are merged pairwise (Chan et al. 1983), in the order of
-    the samples, so that the result does not depend on how they are grouped in shards.
+    Shards are read one at a time, in the order of their numbers; the same shards give the
+    same bytes, whenever they came.
 
-    References
+    Parameters
     ----------
-    T. F. Chan, G. H. Golub, R. J. LeVeque: Algorithms for computing the sample variance.
-    The American Statistician 37 (1983). doi:10.1080/00031305.1983.10483115
+    folder
+        The shards.
     """
 
-    def __init__(self) -> None:
-        self.minimum, self.maximum = np.inf, -np.inf
-        self.count, self.mean, self.squares = 0, 0.0, 0.0
+    def __init__(self, folder: ShardFolder) -> None:
+        self.folder = folder
+        self.path = folder.path / "merged.h5"
+        settings = folder.settings
+        self._names = (*settings.inputs, *settings.outputs)
+        self._statistics = {name: FieldStatistics() for name in self._names}
+        self._digest = hashlib.sha256()
+        self._file: Any = None
+        self._shards = self._samples = 0
 
-    def add(self, samples: Any) -> None:
-        """Take in samples of shape ``(m, ...)``."""
-        self.add_moments(sample_moments(samples), int(np.prod(samples.shape[1:])))
+    def advance(self) -> None:
+        """Take in the next shards that are there, where samples are solved by number.
 
-    def add_moments(self, moments: Any, size: int) -> None:
-        """Take in samples by their :func:`pdesolve.data.samples.sample_moments`.
-
-        Parameters
-        ----------
-        moments
-            Shape ``(m, 4)``.
-        size
-            Values of each sample.
+        Raises
+        ------
+        DataFileError
+            If a shard is damaged.
         """
-        for minimum, maximum, mean, square in np.asarray(moments).tolist():
-            self.minimum, self.maximum = min(self.minimum, minimum), max(self.maximum, maximum)
-            total = self.count + size
-            shift = mean - self.mean
-            self.squares += square + shift * shift * self.count * size / total
-            self.mean += shift * size / total
-            self.count = total
+        folder = self.folder
+        if folder.order is not None:
+            return
+        while self._shards < folder.num_shards and folder.file(self._shards).exists():
+            self._append(folder.read(self._shards))
+            self._shards += 1
 
-    def values(self) -> np.ndarray[Any, Any]:
-        """The four numbers; NaN without samples."""
-        if self.count == 0:
-            return np.full(4, np.nan)
-        deviation = float(np.sqrt(self.squares / self.count))
-        return np.array([self.minimum, self.maximum, self.mean, deviation])
+    def finish(self) -> Path:
+        """Take in all that is left.
 
+        Returns
+        -------
+        Path
+            The whole file, to be brought to disk and renamed.
 
-def merge(folder: ShardFolder) -> Path:
-    """Write the data set under a temporary name in the folder of shards.
+        Raises
+        ------
+        DataFileError
+            If a shard is damaged.
+        """
+        if self.folder.order is not None:
+            for arrays in _by_number(self.folder, self.folder.order):
+                self._append(arrays)
+        else:
+            for shard in range(self._shards, self.folder.num_shards):
+                self._append(self.folder.read(shard))
+        numbers = {name: found.values() for name, found in self._statistics.items()}
+        finish_layout(self._open(), numbers, self._digest.digest())
+        self._file.close()
+        self._file = None
+        return self.path
 
-    Shards are read one at a time. The same shards give the same bytes.
+    def abandon(self) -> None:
+        """Drop a file that is not finished."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self.path.unlink(missing_ok=True)
 
-    Returns
-    -------
-    Path
-        The whole file, to be brought to disk and renamed.
+    def _open(self) -> Any:
+        if self._file is None:
+            self._file = h5py.File(self.path, "w", libver=FORMAT)
+            create_layout(self._file, self.folder.settings)
+        return self._file
 
-    Raises
-    ------
-    DataFileError
-        If a shard is damaged.
-    """
-    settings = folder.settings
-    target = folder.path / "merged.h5"
-    names = (*settings.inputs, *settings.outputs)
-    statistics = {name: FieldStatistics() for name in names}
-    digest = hashlib.sha256()
-    with h5py.File(target, "w", libver=FORMAT) as file:
-        create_layout(file, settings)
+    def _append(self, arrays: Arrays) -> None:
+        settings, file = self.folder.settings, self._open()
         steady = len(settings.times) == 1
-        first = 0
-        for arrays in _by_number(folder):
-            _append(file, settings.scalars, names, first, arrays, steady=steady)
-            first += len(arrays["status"])
-            usable = np.isin(arrays["status"], USABLE)
-            for name in names:
-                size = int(np.prod(arrays[f"field {name}"].shape[1:]))
-                statistics[name].add_moments(arrays[MOMENTS + name][usable], size)
-            digest.update(arrays[DIGEST].tobytes())
-        numbers = {name: found.values() for name, found in statistics.items()}
-        finish_layout(file, numbers, digest.digest())
-    return target
+        _write_rows(file, settings.scalars, self._names, self._samples, arrays, steady=steady)
+        self._samples += len(arrays["status"])
+        usable = np.isin(arrays["status"], USABLE)
+        for name in self._names:
+            size = int(np.prod(arrays[f"field {name}"].shape[1:]))
+            self._statistics[name].add_moments(arrays[MOMENTS + name][usable], size)
+        self._digest.update(arrays[DIGEST].tobytes())
 
 
-def _by_number(folder: ShardFolder) -> Iterator[Arrays]:
+def _by_number(folder: ShardFolder, order: Sequence[int]) -> Iterator[Arrays]:
     """The samples in the order of their numbers, a shard's number of them at a time."""
-    if folder.order is None:
-        for shard in range(folder.num_shards):
-            yield folder.read(shard)
-        return
     # maps of the files, fewer than a process may have open
     read = lru_cache(maxsize=MOST_OPEN)(folder.read)
     names = tuple(read(0))
-    places = np.argsort(folder.order)
+    places = np.argsort(order)
     for first in range(0, len(places), folder.shard_size):
         rows = [
             divmod(int(place), folder.shard_size)
@@ -124,7 +125,7 @@ def _by_number(folder: ShardFolder) -> Iterator[Arrays]:
         yield {name: np.stack([read(shard)[name][row] for shard, row in rows]) for name in names}
 
 
-def _append(
+def _write_rows(
     file: Any,
     scalars: tuple[str, ...],
     names: tuple[str, ...],

@@ -11,9 +11,9 @@ import pytest
 from meshes.errors import InputError
 from operators.failures import DataFileError
 from pdesolve.data import check_dataset, open_dataset, read_info
+from pdesolve.data.field_statistics import FieldStatistics
 from pdesolve.data.layout import seal_attributes, seal_texts
 from pdesolve.data.schema import GROUP, fingerprint, to_json
-from pdesolve.data.writer import FieldStatistics
 
 RELEASED = Path(__file__).parent / "files" / "darcy2d_schema1.h5"
 
