@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 
 import pytest
@@ -82,7 +83,6 @@ def test_any_number_of_processes_gives_the_same_file(tmp_path, start):
 
 @pytest.mark.parallel
 def test_an_error_on_one_process_reaches_all(tmp_path, start):
-    # with shards of one sample, sample 5 belongs to the second of two processes
     process = start(
         tmp_path / "set.h5",
         num_processes=2,
@@ -94,7 +94,8 @@ def test_an_error_on_one_process_reaches_all(tmp_path, start):
     output, _ = process.communicate(timeout=120)
     assert process.returncode != 0
     assert "RuntimeError: a strategy broke" in output
-    assert "process 1 failed with RuntimeError: a strategy broke" in output
+    # whichever of them took sample 5
+    assert re.search("process [01] failed with RuntimeError: a strategy broke", output)
 
 
 @pytest.mark.parallel
