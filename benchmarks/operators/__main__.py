@@ -8,7 +8,9 @@ import os
 import time
 from pathlib import Path
 
-NAMES: dict[str, str] = {}
+NAMES = {
+    "comparison": "benchmarks.operators.comparison",
+}
 RESULTS = Path(__file__).parents[1] / "results" / "operators"
 
 
