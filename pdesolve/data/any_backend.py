@@ -98,11 +98,11 @@ class MeshStrategy:
             yield self._solve_one(task)
 
     def _solve_one(self, task: SampleTask) -> SampleRecord:
-        with posing(task):
+        with posing(task.index):
             inputs = task.problem.input_fields(self.grid).values
         status, message = Status.SOLVED, ""
         # what refuses the first sample may be the options
-        with posing(task) if self._begun else nullcontext():
+        with posing(task.index) if self._begun else nullcontext():
             values, result = self._attempt(task, self.grid.shape, self.parameters)
         self._begun = True
         if values is None:

@@ -149,7 +149,7 @@ class BatchStrategy:
             )
 
     def _discretize(self, task: SampleTask) -> LinearSystem:
-        with posing(task):
+        with posing(task.index):
             system: LinearSystem = task.problem.discretize(self.grid)
         return system
 

@@ -105,10 +105,10 @@ class EvolutionStrategy:
 
     def _solve_one(self, task: SampleTask) -> SampleRecord:
         start = time.perf_counter()
-        with posing(task):
+        with posing(task.index):
             inputs = task.problem.input_fields(self.grid).values
         # what refuses the first sample may be the options
-        with posing(task) if self._begun else nullcontext():
+        with posing(task.index) if self._begun else nullcontext():
             values, result, message = self._attempt(task.problem, self.grid.shape)
         self._begun = True
         estimate = NAN

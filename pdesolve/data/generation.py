@@ -24,6 +24,7 @@ from pdesolve.data.engine import (
 from pdesolve.data.ordering import DrawnTasks, sample_order
 from pdesolve.data.pilot import Choice, choose, kept_choice
 from pdesolve.data.ranks import OneRank, on_first, ranks_of
+from pdesolve.data.refusals import posing
 from pdesolve.data.requests import StrategyRequest
 from pdesolve.data.samples import BY_NUMBER, Strategy, UnusedOptions
 from pdesolve.data.schema import DatasetInfo
@@ -246,7 +247,8 @@ def _choose(
 
 
 def _check_inputs(family: Any, problem: Problem, grid: StructuredGrid) -> None:
-    names = problem.input_fields(grid).names
+    with posing(0):
+        names = problem.input_fields(grid).names
     if len(names) != len(family.inputs):
         raise InputError(
             f"the inputs of '{family.name}' are {', '.join(family.inputs)}, and its problems give "

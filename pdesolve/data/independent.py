@@ -109,7 +109,7 @@ class GridStrategy:
             warn_unused(self._solver.unused_options(), error=self.unused_options == "error")
 
     def _solve_one(self, task: SampleTask) -> SampleRecord:
-        with posing(task):
+        with posing(task.index):
             inputs = task.problem.input_fields(self.grid).values
             system = task.problem.discretize(self.grid)
         attempt = grid_attempt(system, self.grid)

@@ -191,7 +191,7 @@ class OperatorActionStrategy:
 
     def _make(self, task: SampleTask, seconds: Mapping[str, float]) -> SampleRecord:
         start = time.perf_counter()
-        with posing(task):
+        with posing(task.index):
             fields = task.problem.input_fields(self.grid)
             system = task.problem.discretize(self.grid)
         self._basis.check_operator(system)

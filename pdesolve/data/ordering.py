@@ -7,6 +7,7 @@ from typing import Any, overload
 
 from meshes.errors import InputError
 from meshes.structured import StructuredGrid
+from pdesolve.data.refusals import posing
 from pdesolve.data.samples import SampleTask
 from pdesolve.random_streams import sample_generator
 
@@ -48,7 +49,9 @@ class DrawnTasks(Sequence[SampleTask]):
             raise IndexError(index)
         draw = self.family.sample(sample_generator(self.seed, self.split, index))
         scalars = {name: float(draw[name]) for name in self.scalars}
-        return SampleTask(index, self.family.problem(draw), scalars)
+        with posing(index):
+            problem = self.family.problem(draw)
+        return SampleTask(index, problem, scalars)
 
 
 def sample_order(

@@ -28,8 +28,8 @@ from pdesolve.data.strategies import (
 FEWEST = 20
 """Samples below which a trial costs more than it can save."""
 
-SHARE = 0.05
-"""Part of the time of the whole set that trials may take."""
+SHARE = 0.03
+"""Part of the time of the whole set after which no further trial is begun."""
 
 MOST_SORTED = 256
 """Samples among which neighbours are looked for."""
@@ -168,7 +168,7 @@ def choose(
         if len(names) == 1:
             return Choice(names[0], "the operator is the same for all samples")
     else:
-        left_out = {"multi-rhs", *_too_large(request), *_pointless(request)}
+        left_out = {"multi-rhs", *_too_large(request), *_pointless(request, possible)}
         names = [name for name in possible if name not in left_out]
     if len(tasks) < FEWEST:
         return Choice("independent", f"fewer than {FEWEST} samples do not pay for a trial")
@@ -226,14 +226,22 @@ def _in_order(request: StrategyRequest) -> list[str]:
     if request.grid.dimension == 3:
         names.remove("batched")
         names.insert(names.index("fast-transform") + 1, "batched")
+    if _factorises(request):
+        names.remove("direct")
+        names.insert(names.index("independent"), "direct")
     return names
 
 
-def _pointless(request: StrategyRequest) -> set[str]:
+def _factorises(request: StrategyRequest) -> bool:
+    """Whether the family's own solver is a Krylov method around a factorisation."""
+    return request.defaults.get("pc_type") in ("lu", "cholesky")
+
+
+def _pointless(request: StrategyRequest, possible: Sequence[str]) -> set[str]:
     """Strategies that another one does better for certain."""
     found = set()
-    if request.defaults.get("pc_type") in ("lu", "cholesky"):
-        found.add("direct")  # what 'independent' does
+    if _factorises(request) and "direct" in possible:
+        found.add("independent")  # the same factors, and twice as many triangular solves
     if request.positive_definite and request.uses_stencils:
         found.add("skr")  # 'recycled-cg' hands on the same with less work
     return found

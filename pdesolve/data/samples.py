@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from meshes.errors import InputError
 from meshes.structured import FloatArray
 from pdesolve.data.schema import Status
 
@@ -131,15 +129,6 @@ class Strategy(Protocol):
 
     def close(self) -> None:
         """Free what was kept."""
-
-
-@contextmanager
-def naming(task: SampleTask) -> Iterator[None]:
-    """Name the sample in what refuses it."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"sample {task.index} cannot be solved: {error}") from error
 
 
 MOMENTS = "moments "

@@ -190,7 +190,7 @@ class SequenceStrategy:
         waiting: dict[bytes, list[_Waiting]] = {}
         for task in tasks:
             start = time.perf_counter()
-            with posing(task):
+            with posing(task.index):
                 group = waiting.setdefault(self.source.fingerprint(task.problem), [])
                 # the matrix is filled again where the operator is not the one at hand
                 system = self.source.load(task.problem)
@@ -206,7 +206,7 @@ class SequenceStrategy:
 
     def _solve_one(self, task: SampleTask) -> SampleRecord:
         start = time.perf_counter()
-        with posing(task):
+        with posing(task.index):
             system = self.source.load(task.problem)
         assembly = time.perf_counter() - start
         try:

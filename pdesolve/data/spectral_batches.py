@@ -107,7 +107,7 @@ class SpectralBatchStrategy:
         """Steps between two outputs."""
         if "dt" in self.stepping:
             return steps_between(0.0, self.interval, self.stepping["dt"])
-        with posing(task):
+        with posing(task.index):
             limit: float = task.problem.spectral_evolution(self.grid).step_size
         if not limit > 0:
             raise InputError(
@@ -136,7 +136,7 @@ class SpectralBatchStrategy:
             )
 
     def _inputs(self, task: SampleTask) -> FloatArray:
-        with posing(task):
+        with posing(task.index):
             found: FloatArray = task.problem.input_fields(self.grid).values
         return found
 

@@ -109,7 +109,10 @@ def feature_matrix(
         try:
             coefficients, values = _parts(task.problem, grid, task.scalars, modes)
         except InputError as error:
-            raise InputError(f"sample {task.index} cannot be sorted: {error}") from error
+            raise InputError(
+                f"sample {task.index} cannot be sorted: {str(error).rstrip('.')}. Correct what the "
+                "family draws, or solve in the order of the numbers (order='index')"
+            ) from error
         row = np.concatenate([coefficients.ravel(), values])
         if rows and (len(row) != len(rows[0]) or len(coefficients) != channels):
             raise InputError(

@@ -202,6 +202,28 @@ def test_auto_finds_that_an_operator_repeats():
     assert "independent" not in {trial.name for trial in choice.trials}
 
 
+def test_auto_factorises_without_iterations_where_the_family_factorises():
+    found, tasks = request("helmholtz2d_random", 24)
+    names = {trial.name for trial in choose(found, tasks).trials}
+    assert "direct" in names
+    assert "independent" not in names
+
+
+def test_auto_draws_no_more_samples_than_it_tries():
+    found, tasks = request("convection_diffusion2d", 200)
+    drawn = []
+
+    class Counted(type(tasks)):
+        def __getitem__(self, index):
+            if not isinstance(index, slice):
+                drawn.append(index)
+            return super().__getitem__(index)
+
+    counted = Counted(tasks.family, 200, tasks.seed, tasks.split)
+    choose(found, counted)
+    assert len(set(drawn)) <= 64
+
+
 def test_auto_for_few_samples_and_for_problems_in_time():
     found, tasks = request("darcy2d", 5)
     assert choose(found, tasks).name == "independent"
