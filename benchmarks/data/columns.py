@@ -44,7 +44,8 @@ class Measured:
     Parameters
     ----------
     seconds
-        A sample, everything from drawing the problem to its solution on the storage grid.
+        A sample, everything from drawing the problem to its solution on the storage grid; what
+        only the first one took is spread over all systems, however few were solved.
     samples
         How many were solved in the time that was given.
     iterations
@@ -145,7 +146,9 @@ def measure_baseline(
     if not new_objects:
         way = strategy()
         way.limit = math.inf  # no repetition of failed solves
-        found = _collect(way.solve(tasks), request.tolerance, limit, FEWEST["independent"], start)
+        found = _collect(
+            way.solve(tasks), request.tolerance, limit, FEWEST["independent"], start, len(tasks)
+        )
         way.close()
         return found
 
@@ -156,7 +159,7 @@ def measure_baseline(
             yield from way.solve([task])
             way.close()
 
-    return _collect(records(), request.tolerance, limit, FEWEST["independent"], start)
+    return _collect(records(), request.tolerance, limit, FEWEST["independent"], start, len(tasks))
 
 
 def measure_scipy(request: StrategyRequest, tasks: Sequence[SampleTask], limit: float) -> Measured:
@@ -209,7 +212,8 @@ def measure_strategy(
     fewest = FEWEST["independent" if schedule is BY_NUMBER else "sequence"]
     if getattr(way, "in_batches", False):
         fewest = len(tasks)
-    found = _collect(records(), request.tolerance, limit, fewest, time.perf_counter())
+    begin = time.perf_counter()
+    found = _collect(records(), request.tolerance, limit, fewest, begin, len(tasks))
     way.close()
     return replace(found, seconds=found.seconds + once)
 
@@ -300,7 +304,7 @@ def _safely(measure: Callable[..., Measured], *arguments: Any, **options: Any) -
 
 
 def _collect(
-    records: Iterator[Any], rtol: float, limit: float, fewest: int, start: float
+    records: Iterator[Any], rtol: float, limit: float, fewest: int, start: float, systems: int
 ) -> Measured:
     seconds, iterations, missed = [], [], 0
     last = start  # what is made once counts
@@ -312,7 +316,15 @@ def _collect(
         if _enough(seconds, limit, fewest):
             break
         last = time.perf_counter()
-    return Measured(float(np.mean(seconds)), len(seconds), float(np.mean(iterations)), missed)
+    return Measured(_spread(seconds, systems), len(seconds), float(np.mean(iterations)), missed)
+
+
+def _spread(seconds: Sequence[float], systems: int) -> float:
+    """Mean over all systems when only some were solved: the first one's excess counts once."""
+    if not 1 < len(seconds) < systems:
+        return float(np.mean(seconds))
+    rest = float(np.mean(seconds[1:]))
+    return rest + (seconds[0] - rest) / systems
 
 
 def _enough(seconds: Sequence[float], limit: float, fewest: int) -> bool:
