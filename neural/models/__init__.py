@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from neural.models.registry import build_model as build_model
     from neural.models.registry import get_model as get_model
     from neural.models.spectral_convolution import SpectralConvolution as SpectralConvolution
+    from neural.models.unet import UNet as UNet
 
 _HOME = {
     "FNO": "neural.models.fno",
     "MODELS": "neural.models.registry",
     "SpectralConvolution": "neural.models.spectral_convolution",
+    "UNet": "neural.models.unet",
     "build_model": "neural.models.registry",
     "get_model": "neural.models.registry",
 }

@@ -13,6 +13,7 @@ from meshes.errors import InputError, suggest
 
 MODELS: dict[str, str] = {
     "fno": "neural.models.fno:FNO",
+    "unet": "neural.models.unet:UNet",
 }
 
 

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.torch
 
 SMALL: dict[str, dict[str, object]] = {
     "fno": {"modes": [4, 4], "width": 8},
+    "unet": {"width": 4, "num_scales": 3},
 }
 """Options of a small model for two-dimensional grids, by name."""
 
