@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
 
-from meshes.errors import InputError, suggest
+from meshes.errors import InputError
 from neural.failures import TrainingFailure
 from neural.models.registry import build_model, describe_model
 from neural.training.checkpoints import FORMAT_VERSION, KEY, check_weights, metadata_of
@@ -19,6 +19,12 @@ from neural.training.compatibility import distribution_of
 from neural.training.data import PDEDataModule
 from neural.training.losses import FieldLoss, RelativeL2, relative_l2
 from neural.training.normalizers import GaussianNormalizer, Statistics
+from neural.training.optimization import (
+    Optimization,
+    Optimizer,
+    Schedule,
+    check_length_of_run,
+)
 from neural.training.samples import plain
 from operators.failures import CheckpointError
 
@@ -44,19 +50,8 @@ class SurrogateModule(lightning.LightningModule):
         Of the normalisers, see :class:`neural.training.normalizers.GaussianNormalizer`.
     loss
         :class:`RelativeL2` when left out.
-    optimizer
-        ``"adam"`` (weight decay is added to the gradient) or ``"adamw"`` (it is not).
-    learning_rate
-        The largest rate.
-    weight_decay
-        Of the optimiser.
-    schedule
-        ``"one_cycle"``: linear or cosine rise, then fall to almost zero over the whole
-        run; ``"step"``: times `step_factor` every `step_epochs` epochs; ``"constant"``.
-    warmup_fraction
-        Part of the run in which ``"one_cycle"`` rises.
-    step_epochs, step_factor
-        Of ``"step"``.
+    optimizer, learning_rate, weight_decay, schedule, warmup_fraction, step_epochs, step_factor
+        As in :class:`neural.training.optimization.Optimization`.
 
     Raises
     ------
@@ -83,31 +78,24 @@ class SurrogateModule(lightning.LightningModule):
         outputs: Sequence[str],
         statistics: Statistics = "channel",
         loss: FieldLoss | None = None,
-        optimizer: Literal["adam", "adamw"] = "adam",
+        optimizer: Optimizer = "adam",
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-5,
-        schedule: Literal["one_cycle", "step", "constant"] = "one_cycle",
+        schedule: Schedule = "one_cycle",
         warmup_fraction: float = 0.3,
         step_epochs: int = 100,
         step_factor: float = 0.5,
     ) -> None:
         super().__init__()
-        for name, given, allowed in (
-            ("optimizer", optimizer, ("adam", "adamw")),
-            ("schedule", schedule, ("one_cycle", "step", "constant")),
-        ):
-            if given not in allowed:
-                raise InputError(f"{name}={given!r} is unknown. {suggest(given, allowed)}")
-        for name, value, low, high in (
-            ("learning_rate", learning_rate, 0.0, 10.0),
-            ("weight_decay", weight_decay, -1e-300, 10.0),
-            ("warmup_fraction", warmup_fraction, 0.0, 1.0),
-            ("step_factor", step_factor, 0.0, 1.0 + 1e-12),
-        ):
-            if not low < value < high:
-                raise InputError(f"{name}={value!r} must lie between {max(low, 0):g} and {high:g}")
-        if step_epochs < 1:
-            raise InputError(f"step_epochs={step_epochs} must be at least 1")
+        self.optimization = Optimization(
+            optimizer,
+            learning_rate,
+            weight_decay,
+            schedule,
+            warmup_fraction,
+            step_epochs,
+            step_factor,
+        )
         self.inputs, self.outputs = _names("inputs", inputs), _names("outputs", outputs)
         self.model = _as_model(model, len(self.inputs), len(self.outputs))
         self.input_normalizer = GaussianNormalizer(len(self.inputs), statistics)
@@ -116,13 +104,7 @@ class SurrogateModule(lightning.LightningModule):
         self.settings: dict[str, Any] = {
             "statistics": statistics,
             "loss": type(self.loss).__name__,
-            "optimizer": optimizer,
-            "learning_rate": learning_rate,
-            "weight_decay": weight_decay,
-            "schedule": schedule,
-            "warmup_fraction": warmup_fraction,
-            "step_epochs": step_epochs,
-            "step_factor": step_factor,
+            **self.optimization.options(),
         }
         self._described: dict[str, Any] = {}
         self._seconds, self._since = 0.0, 0.0
@@ -153,7 +135,9 @@ class SurrogateModule(lightning.LightningModule):
         with torch.no_grad():
             error = relative_l2(predictions, targets).mean()
         self._log("train_relative_l2", error, len(inputs), on_step=False)
-        return values.sum() if self.loss.reduction == "sum" else values.mean()
+        # processes average their gradients, which for a sum over the batch is one part of it
+        total = values.sum() * self.trainer.world_size
+        return total if self.loss.reduction == "sum" else values.mean()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Relative L2 error of one batch."""
@@ -173,39 +157,12 @@ class SurrogateModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule."""
-        given = self.settings
-        factory = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[given["optimizer"]]
-        optimizer = factory(
-            self.parameters(),
-            lr=given["learning_rate"],
-            weight_decay=given["weight_decay"],
-            fused=self.device.type in ("cpu", "cuda"),
-        )
-        if given["schedule"] == "constant":
-            return optimizer
-        schedules = torch.optim.lr_scheduler
-        if given["schedule"] == "step":
-            step = schedules.StepLR(optimizer, given["step_epochs"], given["step_factor"])
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": step}}
-        cycle = schedules.OneCycleLR(
-            optimizer,
-            given["learning_rate"],
-            total_steps=int(self.trainer.estimated_stepping_batches),
-            pct_start=given["warmup_fraction"],
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
+        return self.optimization.configure(self.parameters(), self.trainer, self.device)
 
     def on_train_start(self) -> None:
         """Refuse to go on past the end of a one-cycle schedule."""
         self._since = time.perf_counter()
-        planned = int(self.trainer.estimated_stepping_batches)
-        for configured in self.trainer.lr_scheduler_configs:
-            total = getattr(configured.scheduler, "total_steps", planned)
-            if total != planned:
-                raise InputError(
-                    f"the checkpoint's one_cycle schedule is for {total} steps, this run has "
-                    f"{planned}: resume with the same max_epochs, data and batch_size"
-                )
+        check_length_of_run(self.trainer)
 
     def on_train_end(self) -> None:
         """Stop the clock."""

@@ -218,7 +218,7 @@ def test_channels_must_be_those_of_the_file(sources, tmp_path) -> None:
         ({"model": torch.nn.Identity()}, "a Identity is not in the registry"),
         ({"inputs": "coefficient"}, "must be a list of different names"),
         ({"optimizer": "adm"}, "Did you mean 'adam'"),
-        ({"schedule": "cosine"}, "schedule='cosine' is unknown"),
+        ({"schedule": "linear"}, "schedule='linear' is unknown"),
         ({"learning_rate": 0.0}, "learning_rate=0.0 must lie between 0 and 10"),
         ({"learning_rate": float("nan")}, "learning_rate=nan must lie"),
         ({"weight_decay": -1.0}, "weight_decay=-1.0 must lie between 0 and 10"),
