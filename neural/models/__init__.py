@@ -14,16 +14,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from neural.models.fno import FNO as FNO
+    from neural.models.message_passing import MessagePassingNetwork as MessagePassingNetwork
     from neural.models.registry import MODELS as MODELS
     from neural.models.registry import build_model as build_model
     from neural.models.registry import get_model as get_model
+    from neural.models.space_time_fno import SpaceTimeFNO as SpaceTimeFNO
     from neural.models.spectral_convolution import SpectralConvolution as SpectralConvolution
+    from neural.models.spectral_head import SpectralHead as SpectralHead
+    from neural.models.transolver import Transolver as Transolver
     from neural.models.unet import UNet as UNet
 
 _HOME = {
     "FNO": "neural.models.fno",
     "MODELS": "neural.models.registry",
+    "MessagePassingNetwork": "neural.models.message_passing",
+    "SpaceTimeFNO": "neural.models.space_time_fno",
     "SpectralConvolution": "neural.models.spectral_convolution",
+    "SpectralHead": "neural.models.spectral_head",
+    "Transolver": "neural.models.transolver",
     "UNet": "neural.models.unet",
     "build_model": "neural.models.registry",
     "get_model": "neural.models.registry",

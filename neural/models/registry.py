@@ -12,7 +12,10 @@ from torch import nn
 from meshes.errors import InputError, suggest
 
 MODELS: dict[str, str] = {
+    "space-time-fno": "neural.models.space_time_fno:SpaceTimeFNO",
     "fno": "neural.models.fno:FNO",
+    "message-passing": "neural.models.message_passing:MessagePassingNetwork",
+    "transolver": "neural.models.transolver:Transolver",
     "unet": "neural.models.unet:UNet",
 }
 
