@@ -19,16 +19,20 @@ if TYPE_CHECKING:
     from neural.training.losses import RelativeL2 as RelativeL2
     from neural.training.module import SurrogateModule as SurrogateModule
     from neural.training.normalizers import GaussianNormalizer as GaussianNormalizer
+    from neural.training.optimization import Optimization as Optimization
     from neural.training.tensor_files import TensorFileReader as TensorFileReader
+    from neural.training.trajectory_data import TrajectoryDataModule as TrajectoryDataModule
 
 _HOME = {
     "FieldLoss": "neural.training.losses",
     "GaussianNormalizer": "neural.training.normalizers",
+    "Optimization": "neural.training.optimization",
     "PDEDataModule": "neural.training.data",
     "RelativeH1": "neural.training.losses",
     "RelativeL2": "neural.training.losses",
     "SurrogateModule": "neural.training.module",
     "TensorFileReader": "neural.training.tensor_files",
+    "TrajectoryDataModule": "neural.training.trajectory_data",
 }
 __all__ = list(_HOME)
 
