@@ -11,12 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from meshes.errors import InputError, suggest
+from neural.models.factorized_convolution import Factorization, Rank, make_convolution
 from neural.models.fields import KINDS, Coordinates, check_fields, grid_coordinates
-from neural.models.spectral_convolution import (
-    SpectralConvolution,
-    mode_counts,
-    positive_integer,
-)
+from neural.models.spectral_convolution import mode_counts, positive_integer
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
@@ -66,6 +63,12 @@ class FNO(nn.Module):
         ``"cell"``: value i of n sits at (i + 1/2)/n; ``"vertex"``: at i/(n - 1), both ends
         included. Use the kind of the training grid: then a grid of another resolution gets
         coordinates of the same points.
+    factorization, rank
+        How the weights of K are kept, see
+        :func:`neural.models.factorized_convolution.make_convolution`: ``"dense"``, a matrix a
+        mode; ``"axes"``, a sum of convolutions along single axes; ``"tucker"`` and
+        ``"cp"``, low-rank tensors of the given rank (as a float, the part of the dense
+        parameters to have at most).
 
     Attributes
     ----------
@@ -93,6 +96,8 @@ class FNO(nn.Module):
     torch.Size([2, 1, 43, 43])
     """
 
+    resolution_invariant = True
+
     def __init__(
         self,
         in_channels: int,
@@ -106,6 +111,8 @@ class FNO(nn.Module):
         padding: float | Sequence[float] = 0.1,
         append_coordinates: bool = True,
         coordinates: Coordinates = "cell",
+        factorization: Factorization = "dense",
+        rank: Rank | None = None,
     ) -> None:
         super().__init__()
         self.in_channels = positive_integer("in_channels", in_channels)
@@ -139,10 +146,15 @@ class FNO(nn.Module):
             "append_coordinates": append_coordinates,
             "coordinates": coordinates,
         }
+        if factorization != "dense":  # checkpoints of dense models name neither
+            self.options["factorization"] = factorization
+            if rank is not None:
+                self.options["rank"] = list(rank) if isinstance(rank, Sequence) else rank
         lifted = self.in_channels + (len(self.modes) if append_coordinates else 0)
         self.lift = nn.Linear(lifted, width)
         self.convolutions = nn.ModuleList(
-            SpectralConvolution(width, width, self.modes) for _ in range(num_layers)
+            make_convolution(width, width, self.modes, factorization, rank)
+            for _ in range(num_layers)
         )
         self.pointwise = nn.ModuleList(nn.Linear(width, width) for _ in range(num_layers))
         self.norms = nn.ModuleList(

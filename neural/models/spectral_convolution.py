@@ -102,14 +102,18 @@ class SpectralConvolution(nn.Module):
         self.in_channels = positive_integer("in_channels", in_channels)
         self.out_channels = positive_integer("out_channels", out_channels)
         self.modes = mode_counts(modes)
-        num_kept = math.prod(self.kept_per_axis)
-        self.weight = nn.Parameter(torch.empty(num_kept, self.in_channels, self.out_channels, 2))
+        self.make_weights()
         self.reset_parameters()
 
     @property
     def kept_per_axis(self) -> tuple[int, ...]:
         """Number of kept frequencies along each axis."""
         return (*(2 * count for count in self.modes[:-1]), self.modes[-1])
+
+    def make_weights(self) -> None:
+        """Make the parameters, without values."""
+        num_kept = math.prod(self.kept_per_axis)
+        self.weight = nn.Parameter(torch.empty(num_kept, self.in_channels, self.out_channels, 2))
 
     def reset_parameters(self) -> None:
         """Draw real and imaginary parts from U[0, 1) / (in_channels · out_channels)."""
@@ -135,13 +139,25 @@ class SpectralConvolution(nn.Module):
         self.check_grid(space)
         with torch.autocast(values.device.type, enabled=False):
             # half precision loses the small modes; the transforms run in float32 at least
-            work = values.to(torch.promote_types(values.dtype, self.weight.dtype))
-            kept = self._analyse(work.contiguous(), space)
-            batch = kept.shape[0]
-            columns = kept.reshape(batch, -1, self.in_channels).transpose(0, 1)
-            mixed = torch.bmm(columns, torch.view_as_complex(self.weight))
-            mixed = mixed.transpose(0, 1).reshape(batch, *self.kept_per_axis, self.out_channels)
+            dtype = next(self.parameters()).dtype
+            work = values.to(torch.promote_types(values.dtype, dtype))
+            mixed = self.mix(self._analyse(work.contiguous(), space))
             return self._synthesise(mixed, space, None if plus is None else plus.to(work.dtype))
+
+    def mix(self, kept: Tensor) -> Tensor:
+        """Multiply every kept mode by its matrix.
+
+        Parameters
+        ----------
+        kept
+            Complex, shape ``(batch, *kept_per_axis, in_channels)``.
+
+        Returns
+        -------
+        Tensor
+            Complex, shape ``(batch, *kept_per_axis, out_channels)``.
+        """
+        return mix_modes(kept, torch.view_as_complex(self.weight))
 
     def check_grid(self, space: Sequence[int]) -> None:
         """Refuse a grid that does not resolve the kept modes."""
@@ -201,6 +217,25 @@ class SpectralConvolution(nn.Module):
     def extra_repr(self) -> str:
         """Sizes, for ``print(model)``."""
         return f"{self.in_channels}, {self.out_channels}, modes={self.modes}"
+
+
+def mix_modes(kept: Tensor, matrices: Tensor) -> Tensor:
+    """Multiply modes ``(batch, *kept, in)`` by matrices ``(prod(kept), in, out)``, all complex.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(batch, *kept, out)``.
+
+    Examples
+    --------
+    >>> modes, matrices = torch.ones(2, 3, 4, 5) + 0j, torch.ones(12, 5, 6) + 0j
+    >>> mix_modes(modes, matrices).shape
+    torch.Size([2, 3, 4, 6])
+    """
+    columns = kept.reshape(kept.shape[0], -1, kept.shape[-1]).transpose(0, 1)
+    mixed = torch.bmm(columns, matrices)
+    return mixed.transpose(0, 1).reshape(*kept.shape[:-1], matrices.shape[-1])
 
 
 def positive_integer(name: str, given: object) -> int:
