@@ -152,8 +152,8 @@ class CPConvolution(SpectralConvolution):
 
     with everything complex: the channels become ρ terms, every mode scales each term by a
     number, and the terms become channels. It has :math:`2 \rho \sum n` real parameters, where the
-    sum runs over the lengths of all d + 2 indices. For ρ above the number of channels it
-    takes more arithmetic than a dense layer.
+    sum runs over the lengths of all d + 2 indices. For large ρ and batches it is cheaper to
+    form R first, and this is done then.
 
     Parameters
     ----------
@@ -206,6 +206,12 @@ class CPConvolution(SpectralConvolution):
         scale = along[0]
         for factor in along[1:]:
             scale = scale.unsqueeze(-2) * factor
+        channels, batch = (len(into), len(out)), kept.shape[0]
+        if (self.rank + batch) * math.prod(channels) < batch * self.rank * sum(channels):
+            # the matrices of all modes, made once, cost less than a sum over terms a sample
+            terms = (into.unsqueeze(1) * out).flatten(0, 1)
+            matrices = scale.flatten(0, -2) @ terms.T
+            return mix_modes(kept, matrices.unflatten(1, channels))
         return ((kept @ into) * scale) @ out.T
 
 

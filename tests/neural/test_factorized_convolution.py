@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.torch
 
 GRIDS = [(15,), (16,), (15, 16), (16, 15), (14, 14), (9, 10, 8), (8, 9, 9)]
 MODES = {1: (5,), 2: (4, 5), 3: (3, 2, 4)}
+Converter = Callable[[SpectralConvolution], SpectralConvolution]
 FACTORIZED = [name for name in FACTORIZATIONS if name != "dense"]
 
 
@@ -82,6 +83,17 @@ def cp_of(dense: SpectralConvolution) -> CPConvolution:
     return layer
 
 
+@pytest.mark.parametrize("shape", [(15,), (14, 15), (8, 9, 9)])
+def test_a_batch_of_many_samples_gives_the_values_of_few(shape: tuple[int, ...]) -> None:
+    """Terms are summed by other products where the batch is large."""
+    torch.manual_seed(0)
+    layer = CPConvolution(3, 4, MODES[len(shape)], 40).double()
+    values = torch.randn(12, *shape, 3, dtype=torch.float64)
+    alone = torch.cat([layer(part) for part in values.split(1)])
+    assert float(alone.detach().abs().max()) > 0
+    assert torch.allclose(layer(values), alone, rtol=1e-10, atol=1e-14)
+
+
 def dense_layer(modes: tuple[int, ...], width: int = 2, out: int = 3) -> SpectralConvolution:
     torch.manual_seed(0)
     layer = SpectralConvolution(width, out, modes).double()
@@ -91,9 +103,9 @@ def dense_layer(modes: tuple[int, ...], width: int = 2, out: int = 3) -> Spectra
 
 @pytest.mark.parametrize("shape", GRIDS)
 @pytest.mark.parametrize("convert", [tucker_of, cp_of])
-def test_full_rank_is_the_dense_operator(shape: tuple[int, ...], convert: object) -> None:
+def test_full_rank_is_the_dense_operator(shape: tuple[int, ...], convert: Converter) -> None:
     dense = dense_layer(MODES[len(shape)])
-    layer = convert(dense)  # type: ignore[operator]
+    layer = convert(dense)
     values = torch.randn(2, *shape, 2, dtype=torch.float64)
     plus = torch.randn(2, *shape, 3, dtype=torch.float64)
     expected = dense(values, plus).detach()
@@ -175,7 +187,9 @@ def test_parameter_counts() -> None:
 
 @pytest.mark.parametrize("kind", [TuckerConvolution, CPConvolution])
 @pytest.mark.parametrize("fraction", [0.02, 0.1, 0.5])
-def test_a_fraction_bounds_the_parameters(kind: type[SpectralConvolution], fraction: float) -> None:
+def test_a_fraction_bounds_the_parameters(
+    kind: type[TuckerConvolution | CPConvolution], fraction: float
+) -> None:
     layer = kind(32, 24, (12, 12), fraction)
     dense = 2 * 24 * 12 * 32 * 24
     assert 0.85 * fraction * dense < count(layer) <= fraction * dense
