@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from neural.models.fno import FNO as FNO
+    from neural.models.lsm import LatentSpectralModel as LatentSpectralModel
     from neural.models.message_passing import MessagePassingNetwork as MessagePassingNetwork
     from neural.models.registry import MODELS as MODELS
     from neural.models.registry import build_model as build_model
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "FNO": "neural.models.fno",
+    "LatentSpectralModel": "neural.models.lsm",
     "MODELS": "neural.models.registry",
     "MessagePassingNetwork": "neural.models.message_passing",
     "SpaceTimeFNO": "neural.models.space_time_fno",

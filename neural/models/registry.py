@@ -14,6 +14,7 @@ from meshes.errors import InputError, suggest
 MODELS: dict[str, str] = {
     "space-time-fno": "neural.models.space_time_fno:SpaceTimeFNO",
     "fno": "neural.models.fno:FNO",
+    "lsm": "neural.models.lsm:LatentSpectralModel",
     "message-passing": "neural.models.message_passing:MessagePassingNetwork",
     "transolver": "neural.models.transolver:Transolver",
     "unet": "neural.models.unet:UNet",
