@@ -2,9 +2,9 @@
 
 Examples
 --------
->>> from neural.training.losses import RelativeL2
->>> RelativeL2().reduction
-'mean'
+>>> from neural.training.losses import RelativeSobolev
+>>> RelativeSobolev(order=-1).order
+-1.0
 """
 
 from __future__ import annotations
@@ -13,15 +13,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from neural.training.losses.bands import BandL2 as BandL2
     from neural.training.losses.base import FieldLoss as FieldLoss
     from neural.training.losses.base import relative_l2 as relative_l2
+    from neural.training.losses.energy import RelativeEnergy as RelativeEnergy
+    from neural.training.losses.family_operator import FamilyOperator as FamilyOperator
+    from neural.training.losses.matrix_norm import EnergyNorm as EnergyNorm
     from neural.training.losses.relative import RelativeH1 as RelativeH1
     from neural.training.losses.relative import RelativeL2 as RelativeL2
+    from neural.training.losses.residual import PDEResidual as PDEResidual
+    from neural.training.losses.sobolev import RelativeSobolev as RelativeSobolev
+    from neural.training.losses.spectrum import BoxSpectrum as BoxSpectrum
+    from neural.training.losses.weighted_sum import WeightedSum as WeightedSum
 
 _HOME = {
+    "BandL2": "bands",
+    "BoxSpectrum": "spectrum",
+    "EnergyNorm": "matrix_norm",
+    "FamilyOperator": "family_operator",
     "FieldLoss": "base",
+    "PDEResidual": "residual",
+    "RelativeEnergy": "energy",
     "RelativeH1": "relative",
     "RelativeL2": "relative",
+    "RelativeSobolev": "sobolev",
+    "WeightedSum": "weighted_sum",
     "relative_l2": "base",
 }
 __all__ = list(_HOME)
