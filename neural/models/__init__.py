@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from neural.models.factorized_fno import FactorizedFNO as FactorizedFNO
     from neural.models.fno import FNO as FNO
     from neural.models.lsm import LatentSpectralModel as LatentSpectralModel
     from neural.models.message_passing import MessagePassingNetwork as MessagePassingNetwork
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "FNO": "neural.models.fno",
+    "FactorizedFNO": "neural.models.factorized_fno",
     "LatentSpectralModel": "neural.models.lsm",
     "MODELS": "neural.models.registry",
     "MessagePassingNetwork": "neural.models.message_passing",

@@ -85,3 +85,30 @@ def grid_coordinates(space: Sequence[int], coordinates: str, like: Tensor) -> Te
         for size in space
     ]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+
+
+def with_coordinates(inputs: Tensor, coordinates: str | None) -> Tensor:
+    """Fields with channels last, and the coordinates of the grid as further channels.
+
+    Parameters
+    ----------
+    inputs
+        Shape ``(batch, channel, *space)``.
+    coordinates
+        Kind, as in :func:`grid_coordinates`; None adds none.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(batch, *space, channel + dimension)``, or with as many channels as before.
+
+    Examples
+    --------
+    >>> with_coordinates(torch.ones(2, 3, 8, 9), "cell").shape
+    torch.Size([2, 8, 9, 5])
+    """
+    values = inputs.movedim(1, -1)
+    if coordinates is None:
+        return values
+    points = grid_coordinates(inputs.shape[2:], coordinates, inputs)
+    return torch.cat([values, points.expand(inputs.shape[0], *points.shape)], -1)

@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from meshes.errors import InputError, suggest
 from neural.models.factorized_convolution import Factorization, Rank, make_convolution
-from neural.models.fields import KINDS, Coordinates, check_fields, grid_coordinates
+from neural.models.fields import KINDS, Coordinates, check_fields, with_coordinates
 from neural.models.spectral_convolution import mode_counts, positive_integer
 
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
     "relu": functional.relu,
 }
@@ -122,13 +122,13 @@ class FNO(nn.Module):
         num_layers = positive_integer("num_layers", num_layers)
         projection_width = positive_integer("projection_width", projection_width)
         for name, given, allowed in (
-            ("activation", activation, tuple(_ACTIVATIONS)),
+            ("activation", activation, tuple(ACTIVATIONS)),
             ("normalization", normalization, ("none", "batch")),
             ("coordinates", coordinates, KINDS),
         ):
             if given not in allowed:
                 raise InputError(f"{name}={given!r} is unknown. {suggest(given, allowed)}")
-        self.padding = _fractions(padding, len(self.modes))
+        self.padding = padding_fractions(padding, len(self.modes))
         self.activation = activation
         self.append_coordinates = append_coordinates
         self.coordinates = coordinates
@@ -185,14 +185,11 @@ class FNO(nn.Module):
         space = inputs.shape[2:]
         extra = [round(part * size) for part, size in zip(self.padding, space, strict=True)]
         # channels last, so that every pointwise map is one matrix product
-        values = inputs.movedim(1, -1)
-        if self.append_coordinates:
-            points = grid_coordinates(space, self.coordinates, inputs)
-            values = torch.cat([values, points.expand(inputs.shape[0], *points.shape)], -1)
+        values = with_coordinates(inputs, self.coordinates if self.append_coordinates else None)
         values = self.lift(values)
         if any(extra):
             values = functional.pad(values, [0, 0, *(n for e in extra[::-1] for n in (0, e))])
-        activate = _ACTIVATIONS[self.activation]
+        activate = ACTIVATIONS[self.activation]
         for layer, convolution in enumerate(self.convolutions):
             values = convolution(values, plus=self.pointwise[layer](values))
             if self.norms:
@@ -202,22 +199,44 @@ class FNO(nn.Module):
         if any(extra):
             for axis, size in enumerate(space):
                 values = values.narrow(axis + 1, 0, size)
-        return self._project(values).movedim(-1, 1)
-
-    def _project(self, values: Tensor) -> Tensor:
-        """The two last maps, Q_2 σ(Q_1 v)."""
-        activate = _ACTIVATIONS[self.activation]
-        parts = [values]
-        if values.device.type == "cpu":
-            # Blocks this small are reused by the allocator, larger ones are fetched from the
-            # system and cleared at every step, which takes longer than the arithmetic.
-            per_sample = math.prod(values.shape[1:-1]) * self.hidden.out_features
-            parts = list(values.split(max(1, _BLOCK // per_sample)))
-        results = [self.output(activate(self.hidden(part))) for part in parts]
-        return torch.cat(results) if len(results) > 1 else results[0]
+        return project(values, self.hidden, self.output, activate).movedim(-1, 1)
 
 
-def _fractions(padding: float | Sequence[float], dimension: int) -> tuple[float, ...]:
+def project(
+    values: Tensor, hidden: nn.Module, output: nn.Module, activate: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Two affine maps with an activation between, output(σ(hidden(v))), at every point.
+
+    The channels of v come last.
+
+    Examples
+    --------
+    >>> project(torch.ones(2, 9, 4), nn.Linear(4, 8), nn.Linear(8, 1), torch.relu).shape
+    torch.Size([2, 9, 1])
+    """
+    parts = [values]
+    if values.device.type == "cpu":
+        # Blocks this small are reused by the allocator, larger ones are fetched from the
+        # system and cleared at every step, which takes longer than the arithmetic.
+        per_sample = math.prod(values.shape[1:-1]) * next(hidden.parameters()).shape[0]
+        parts = list(values.split(max(1, _BLOCK // per_sample)))
+    results = [output(activate(hidden(part))) for part in parts]
+    return torch.cat(results) if len(results) > 1 else results[0]
+
+
+def padding_fractions(padding: float | Sequence[float], dimension: int) -> tuple[float, ...]:
+    """Fractions of the side added to each axis.
+
+    Raises
+    ------
+    InputError
+        If one is not between 0 and 1, or their number is not that of the axes.
+
+    Examples
+    --------
+    >>> padding_fractions(0.1, 2)
+    (0.1, 0.1)
+    """
     given = (padding,) * dimension if isinstance(padding, int | float) else tuple(padding)
     if len(given) != dimension:
         raise InputError(f"padding={padding!r} must be one number or {dimension}, one an axis")

@@ -17,6 +17,7 @@ MODELS: dict[str, str] = {
     "lsm": "neural.models.lsm:LatentSpectralModel",
     "message-passing": "neural.models.message_passing:MessagePassingNetwork",
     "transolver": "neural.models.transolver:Transolver",
+    "factorized-fno": "neural.models.factorized_fno:FactorizedFNO",
     "unet": "neural.models.unet:UNet",
 }
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from meshes.errors import InputError, suggest
-from neural.models.fields import Coordinates, check_fields, check_kind, grid_coordinates
+from neural.models.fields import Coordinates, check_fields, check_kind, with_coordinates
 from neural.models.spectral_convolution import positive_integer
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU}
@@ -194,10 +194,7 @@ class UNet(nn.Module):
                 f"at_scale has {len(at_scale)} maps, this network {len(self.channels)} scales"
             )
         space = inputs.shape[2:]
-        values = inputs.movedim(1, -1)
-        if self.append_coordinates:
-            points = grid_coordinates(space, self.coordinates, inputs)
-            values = torch.cat([values, points.expand(inputs.shape[0], *points.shape)], -1)
+        values = with_coordinates(inputs, self.coordinates if self.append_coordinates else None)
         values = self._pad(self.lift(values).movedim(-1, 1), space)
         values = self.mix(self._stages(values, at_scale))
         for axis, size in enumerate(space):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from meshes.errors import InputError
-from neural.models import FNO, SpectralConvolution
+from neural.models import FNO, FactorizedFNO, SpectralConvolution
 from neural.models.factorized_convolution import (
     FACTORIZATIONS,
     AxisConvolution,
@@ -19,6 +19,7 @@ from neural.models.factorized_convolution import (
     TuckerConvolution,
     make_convolution,
 )
+from neural.models.fields import with_coordinates
 
 pytestmark = pytest.mark.torch
 
@@ -243,3 +244,33 @@ def test_refuses_modes_above_half_the_grid(factorization: str) -> None:
 def test_rejects_options(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         FNO(1, 1, modes=(4, 4), width=8, **options)  # type: ignore[arg-type]
+
+
+def test_layers_of_a_factorized_fno() -> None:
+    torch.manual_seed(0)
+    model = FactorizedFNO(1, 2, (3, 4), 6, num_layers=3, padding=0.0).double()
+    inputs = torch.randn(2, 1, 12, 13, dtype=torch.float64)
+    values = model.lift(with_coordinates(inputs, "cell"))
+    for convolution, widen, narrow in zip(
+        model.convolutions, model.widen, model.narrow, strict=True
+    ):
+        values = values + narrow(torch.nn.functional.gelu(widen(convolution(values))))
+    expected = model.output(torch.nn.functional.gelu(model.hidden(values))).movedim(-1, 1)
+    assert torch.allclose(model(inputs), expected, rtol=1e-12)
+    shared = FactorizedFNO(1, 2, (3, 4), 6, num_layers=3, shared=True)
+    assert count(model) - count(shared) == 2 * 2 * (3 + 4) * 36
+    assert shared(inputs.float()).shape == (2, 2, 12, 13)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"activation": "tanh"}, "activation='tanh' is unknown"),
+        ({"expansion": 0}, "expansion=0 must be an integer"),
+        ({"padding": 2.0}, "must lie between 0 and 1"),
+        ({"coordinates": "node"}, "coordinates='node' is unknown"),
+    ],
+)
+def test_a_factorized_fno_rejects_options(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        FactorizedFNO(1, 1, **options)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ SMALL: dict[str, dict[str, object]] = {
     "lsm": {"width": 8, "num_scales": 3},
     "message-passing": {"width": 8, "num_layers": 3},
     "transolver": {"width": 16, "num_layers": 2, "num_slices": 8},
+    "factorized-fno": {"modes": [4, 4], "width": 8, "num_layers": 2},
     "unet": {"width": 4, "num_scales": 3},
 }
 """Options of a small model for two-dimensional grids, by name."""
