@@ -1,0 +1,177 @@
+"""Lowering the residual estimator lowers the error."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from meshes.errors import InputError
+from neural.refinement.classical import PararealSettings, newton_krylov, parareal
+from neural.refinement.correction import FourierCorrection
+from neural.refinement.estimator import ResidualEstimator
+from neural.refinement.refine import RefinementSettings, refine
+from neural.refinement.residuals import SpaceTimeResidual
+from pdesolve import evolve, get_family, sample_generator
+
+pytestmark = pytest.mark.torch
+
+
+def vortices(shape=32, viscosity=0.05, num_times=11, num_known=3):
+    """Estimator, exact frames and frames with an error that is smooth in space and time."""
+    family = get_family("taylor_green2d", num_times=num_times)
+    values = {"amplitude": 1.0, "viscosity": viscosity, "shift_x": 0.3, "shift_y": 0.1}
+    problem = family.problem(values)
+    grid = problem.grid(shape)
+    x, y = grid.points()
+    exact = np.stack([family.vorticity(values, t)(grid.points())[None] for t in problem.times])
+    times = np.array(problem.times)
+    growth = np.maximum(times - times[num_known - 1], 0)[:, None, None, None]
+    wrong = growth * (np.sin(x) * np.cos(2 * y) + 0.5 * np.cos(3 * x + y))
+    frames = torch.as_tensor(exact)
+    residual = SpaceTimeResidual(problem, grid, problem.times, frames[:num_known])
+    return (
+        ResidualEstimator(residual),
+        frames[num_known:],
+        torch.as_tensor(exact + 0.3 * wrong)[num_known:],
+    )
+
+
+@pytest.mark.parametrize("method", ["gauss_newton", "lbfgs"])
+def test_error_falls_with_the_estimator(method):
+    """Step by step, by three orders of magnitude, and η stays within a constant of the error."""
+    estimator, exact, predicted = vortices()
+    correction = FourierCorrection(predicted, estimator)
+    found = [estimator.errors(predicted, exact)]
+    estimates = [float(estimator(predicted))]
+    for _ in range(4):
+        settings = RefinementSettings(method=method, num_steps=1, inner_steps=8)
+        refined = refine(correction, estimator, settings)
+        found.append(estimator.errors(refined.frames, exact))
+        estimates.append(min(refined.estimates))
+    for before, after in itertools.pairwise(found):
+        assert after.energy < before.energy
+        assert after.relative_l2 < before.relative_l2
+    assert all(after < before for before, after in itertools.pairwise(estimates))
+    assert found[-1].relative_l2 < 1e-3 * found[0].relative_l2
+    assert all(0.3 < entry.effectivity < 3 for entry in found)
+
+
+@pytest.mark.parametrize("shape", [16, 32, 64])
+def test_effectivity_does_not_depend_on_the_grid(shape):
+    estimator, exact, predicted = vortices(shape)
+    coarse, coarse_exact, coarse_predicted = vortices(16)
+    here = estimator.errors(predicted, exact).effectivity
+    assert here == pytest.approx(
+        coarse.errors(coarse_predicted, coarse_exact).effectivity, rel=1e-3
+    )
+    assert 0.5 < here < 2
+
+
+def test_without_advection_the_estimator_is_the_error():
+    """The identity of the energy norm, up to the steps in time."""
+    family = get_family("taylor_green2d", num_times=81, amplitude_range=(1e-9, 1.0))
+    problem = family.problem(  # so weak a flow is moved by viscosity alone
+        {"amplitude": 1e-9, "viscosity": 0.1, "shift_x": 0.0, "shift_y": 0.0}
+    )
+    grid = problem.grid(16)
+    start = torch.as_tensor(problem.initial_on(grid))[None, None]
+    times = torch.tensor(problem.times[1:], dtype=torch.float64)[:, None, None, None]
+    exact = start * torch.exp(-2 * 0.1 * 4 * times)
+    wrong = exact + times**2 * 1e-9 * torch.cos(torch.as_tensor(grid.points()[0]))
+    estimator = ResidualEstimator(SpaceTimeResidual(problem, grid, problem.times, start))
+    assert estimator.errors(wrong, exact).effectivity == pytest.approx(1, abs=0.02)
+
+
+def test_adam_lowers_the_estimator():
+    estimator, _, predicted = vortices(16)
+    settings = RefinementSettings(method="adam", num_steps=30, learning_rate=1e-2)
+    assert refine(FourierCorrection(predicted, estimator), estimator, settings).reduction < 0.98
+
+
+class Scaled(nn.Module):
+    """A prediction times a parameter."""
+
+    def __init__(self, frames, factor=1.0):
+        super().__init__()
+        self.frames = frames
+        self.factor = nn.Parameter(torch.tensor(factor, dtype=torch.float64))
+
+    def forward(self):
+        return self.frames * self.factor
+
+
+def test_frames_are_never_worse_than_the_prediction():
+    """Adam with far too large a step."""
+    estimator, exact, _ = vortices(16)
+    correction = Scaled(exact)
+    settings = RefinementSettings(method="adam", num_steps=5, learning_rate=10.0)
+    refined = refine(correction, estimator, settings)
+    assert refined.estimates[1] > refined.estimates[0]
+    assert torch.equal(refined.frames, exact)
+    assert float(correction.factor.detach()) == 1.0
+    assert refined.reason == "the estimate no longer falls"
+
+
+def test_a_step_to_infinity_is_taken_back():
+    estimator, _, predicted = vortices(16)
+    correction = Scaled(predicted)
+    settings = RefinementSettings(method="adam", num_steps=5, learning_rate=1e200)
+    refined = refine(correction, estimator, settings)
+    assert "taken back" in refined.reason
+    assert torch.equal(refined.frames, predicted)
+
+
+def test_bad_input():
+    estimator, _, predicted = vortices(16)
+    with pytest.raises(InputError, match="not finite"):
+        refine(Scaled(predicted * torch.nan), estimator)
+    with pytest.raises(InputError, match="need float64"):
+        refine(Scaled(predicted.float(), 1.0).float(), estimator)
+    with pytest.raises(InputError, match="no parameter"):
+        refine(Scaled(predicted).requires_grad_(False), estimator)
+    for wrong in (
+        {"method": "newton"},
+        {"num_steps": 0},
+        {"learning_rate": float("nan")},
+        {"tolerance": 1.0},
+    ):
+        with pytest.raises(InputError, match=next(iter(wrong))):
+            RefinementSettings(**wrong)
+
+
+@pytest.mark.parametrize("classical", [newton_krylov, parareal])
+def test_classical_corrections(classical):
+    """From the same prediction: Newton's method converges, Parareal follows the fine solver."""
+    estimator, exact, predicted = vortices(16)
+    before = estimator.errors(predicted, exact).relative_l2
+    refined = classical(predicted, estimator)
+    after = estimator.errors(refined.frames, exact).relative_l2
+    assert after < 0.1 * before
+    assert refined.estimates[-1] < 0.1 * refined.estimates[0]
+    with pytest.raises(InputError, match="not finite"):
+        classical(predicted * torch.nan, estimator)
+
+
+def test_parareal_ends_with_the_fine_solution():
+    estimator, exact, predicted = vortices(16, num_times=6)
+    settings = PararealSettings(num_iterations=3)
+    refined = parareal(predicted[:3], estimator, settings)
+    assert estimator.errors(refined.frames, exact).relative_l2 < 1e-8
+
+
+def test_a_dispersive_equation():
+    """L of the Korteweg–de Vries equation is imaginary."""
+    family = get_family("korteweg_de_vries")
+    problem = family.problem(family.sample(sample_generator(0, "test", 0)))
+    grid = problem.grid(32)
+    times = tuple(np.linspace(0.0, 0.01 * problem.times[-1], 6))
+    frames = torch.as_tensor(evolve(problem, mesh=grid, times=times).on(grid))
+    estimator = ResidualEstimator(SpaceTimeResidual(problem, grid, times, frames[:1]))
+    still = frames[:1].expand_as(frames[1:])
+    refined = refine(FourierCorrection(still, estimator), estimator)
+    before, after = (estimator.errors(item, frames[1:]) for item in (still, refined.frames))
+    assert after.relative_l2 < 0.1 * before.relative_l2
