@@ -60,7 +60,7 @@ class TensorFileInfo:
 
 
 class TensorFileReader:
-    """A ``torch.save``d dictionary of tensors x and y.
+    """A ``torch.save``d dictionary of tensors x and y, or a list of the two.
 
     Each tensor has shape ``(n, *shape)`` for one channel, or ``(n, channel, *shape)``. If
     one has an axis more, that is its channel axis; if both have equally many, axis 1 is the
@@ -71,6 +71,8 @@ class TensorFileReader:
     ----------
     path
         The file.
+    input_fields, output_fields
+        Names of the one tensor of inputs and the one of outputs; x and y when left out.
 
     Attributes
     ----------
@@ -97,8 +99,15 @@ class TensorFileReader:
     ((8, 8), (1, 1, 8, 8))
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        input_fields: Sequence[str] | None = None,
+        output_fields: Sequence[str] | None = None,
+    ) -> None:
         self.path = Path(path)
+        names = (_one("input_fields", input_fields, "x"), _one("output_fields", output_fields, "y"))
         if not self.path.is_file():
             raise InputError(f"there is no file '{self.path}'")
         try:
@@ -108,11 +117,16 @@ class TensorFileReader:
                 f"'{self.path}' cannot be read as tensors ({str(error).splitlines()[0]}). Files "
                 "that hold other objects are refused, because reading them runs their code"
             ) from error
-        if not isinstance(content, Mapping) or not {"x", "y"} <= set(content):
+        if isinstance(content, list | tuple) and len(content) == 2:
+            content = dict(zip(names, content, strict=True))
+        if not isinstance(content, Mapping) or not set(names) <= set(content):
             found = sorted(map(str, content)) if isinstance(content, Mapping) else type(content)
-            raise DataFileError(f"'{self.path}' must hold a dictionary with 'x' and 'y': {found}")
-        x, y = content["x"], content["y"]
-        for name, value in (("x", x), ("y", y)):
+            raise DataFileError(
+                f"'{self.path}' must hold a dictionary with '{names[0]}' and '{names[1]}': {found}"
+                ". Other names are given by input_fields and output_fields"
+            )
+        x, y = content[names[0]], content[names[1]]
+        for name, value in zip(names, (x, y), strict=True):
             if not isinstance(value, torch.Tensor) or value.is_complex() or value.ndim < 2:
                 raise DataFileError(f"'{self.path}': '{name}' must be a real tensor (n, *shape)")
         if x.ndim < y.ndim or (x.shape[1:] == y.shape[1:] and (x.ndim == 2 or x.shape[1] > 1)):
@@ -121,8 +135,8 @@ class TensorFileReader:
             y = y[:, None]
         if len(x) != len(y) or x.shape[2:] != y.shape[2:] or not 1 <= x.ndim - 2 <= 3:
             raise DataFileError(
-                f"'{self.path}': x of shape {tuple(content['x'].shape)} and y of shape "
-                f"{tuple(content['y'].shape)} do not fit together"
+                f"'{self.path}': {names[0]} of shape {tuple(content[names[0]].shape)} and "
+                f"{names[1]} of shape {tuple(content[names[1]].shape)} do not fit together"
             )
         self._x, self._y = x.double().numpy(), y.double().numpy()
         self.info = TensorFileInfo(
@@ -130,8 +144,8 @@ class TensorFileReader:
             shape=tuple(x.shape[2:]),
             num_samples=len(x),
             sha256=hashlib.sha256(self.path.read_bytes()).hexdigest(),
-            inputs=_names("x", x.shape[1]),
-            outputs=_names("y", y.shape[1]),
+            inputs=_names(names[0], x.shape[1]),
+            outputs=_names(names[1], y.shape[1]),
         )
 
     @property
@@ -145,6 +159,16 @@ class TensorFileReader:
         """Inputs and outputs, each of shape ``(n, channel, *shape)``."""
         wanted = self.valid_indices if indices is None else np.asarray(indices)
         return self._x[wanted], self._y[wanted]
+
+
+def _one(option: str, given: Sequence[str] | None, default: str) -> str:
+    if given is None:
+        return default
+    if len(given) != 1:
+        raise InputError(
+            f"{option}={list(given)}: a file of tensors has one of each; give one name"
+        )
+    return given[0]
 
 
 def _names(name: str, count: int) -> tuple[str, ...]:

@@ -1,0 +1,317 @@
+"""Samples and trajectories from files of other projects' layouts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from meshes.errors import InputError, suggest
+from neural.training.stored_fields import Box, FloatArray, IntArray, StoredField, listed
+from operators.failures import DataFileError
+
+INITIAL = "initial_"
+WHOLE_FILE = 1024**3
+"""Larger files are told apart by their size and by 256 pieces of 1 MiB."""
+
+
+@dataclass(frozen=True)
+class FieldContents:
+    """What is in a file.
+
+    Parameters
+    ----------
+    layout, family
+        Of which layout the file is, and what the data are called.
+    num_samples
+        Samples or trajectories.
+    shape
+        Points along each axis.
+    times
+        Of the fields that change in time.
+    fixed, evolving
+        Fields that do not and that do change in time, by name.
+    box
+        The grid.
+    scalars
+        One number a sample, by name, shape ``(num_samples,)``.
+    options
+        What else the file says about the equation.
+    roles
+        Inputs and outputs where the layout says which fields these are.
+    """
+
+    layout: str
+    family: str
+    num_samples: int
+    shape: tuple[int, ...]
+    times: tuple[float, ...]
+    fixed: Mapping[str, StoredField]
+    evolving: Mapping[str, StoredField]
+    box: Box
+    scalars: Mapping[str, FloatArray] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    roles: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+
+
+@dataclass(frozen=True)
+class FieldFileInfo:
+    """What is known of a file of another project, with the attributes of a generated set's info.
+
+    Units are unknown: `units` is empty. `seed` and `split` are None.
+    """
+
+    path: Path
+    layout: str
+    family: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    shape: tuple[int, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    location: str
+    periodic: tuple[bool, ...]
+    num_samples: int
+    sha256: str
+    times: tuple[float, ...]
+    scalars: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    seed: int | None = None
+    split: str | None = None
+    num_failed: int = 0
+
+    @property
+    def num_times(self) -> int:
+        """How many times there are."""
+        return len(self.times)
+
+
+class FieldFileReader:
+    """Samples of one file, whatever its layout.
+
+    With several times, a sample's inputs are the fields at the first time, named
+    ``initial_NAME``, and the fields that do not change; its outputs are the fields at
+    `output_time`. With one time, a layout that does not say which fields are inputs needs
+    `input_fields` and `output_fields`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    contents
+        What is in it; see the functions ``read_contents`` of the layouts.
+    opened
+        Opens the file for reading; done anew in every process.
+    output_time
+        Number of the time whose fields are the outputs.
+    input_fields, output_fields
+        Which fields to use, in this order.
+
+    Attributes
+    ----------
+    info
+        Names, grid, times.
+    valid_indices
+        Numbers of all samples.
+
+    Raises
+    ------
+    InputError
+        If a field or time does not exist, or inputs cannot be told from outputs.
+    DataFileError
+        If a value is not finite, or the file is damaged.
+
+    Warns
+    -----
+    UserWarning
+        If points are not equally spaced: models take them as if they were.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        contents: FieldContents,
+        opened: Callable[[Path], Any],
+        *,
+        output_time: int = -1,
+        input_fields: Sequence[str] | None = None,
+        output_fields: Sequence[str] | None = None,
+    ) -> None:
+        self.path = path
+        self._contents, self._open = contents, opened
+        self._file: Any = None
+        self._owner = -1
+        if contents.num_samples < 1:
+            raise DataFileError(f"'{path}' holds no sample")
+        if not 1 <= len(contents.shape) <= 3:
+            raise DataFileError(
+                f"'{path}' has fields with {len(contents.shape)} axes of space; 1, 2 and 3 can be "
+                "read"
+            )
+        if not np.isfinite(contents.times).all() or (np.diff(contents.times) <= 0).any():
+            raise DataFileError(f"'{path}': its times do not increase: {list(contents.times)}")
+        if contents.box.uneven:
+            warnings.warn(
+                f"'{path}': points along {', '.join(contents.box.uneven)} are not equally spaced; "
+                "models and losses take them as if they were",
+                stacklevel=4,
+            )
+        count = len(contents.times)
+        if not isinstance(output_time, int) or not -count <= output_time < count:
+            raise InputError(
+                f"output_time={output_time!r}, but '{path}' has {count} times, 0 to {count - 1}; "
+                "take one of these, or -1 for the last"
+            )
+        self.output_time = output_time % count
+        inputs, outputs = _roles(contents, path, input_fields, output_fields)
+        box = contents.box
+        self.info = FieldFileInfo(
+            path=path,
+            layout=contents.layout,
+            family=contents.family,
+            inputs=inputs,
+            outputs=outputs,
+            shape=contents.shape,
+            lower=box.lower,
+            upper=box.upper,
+            location=box.location,
+            periodic=box.periodic,
+            num_samples=contents.num_samples,
+            sha256=file_digest(path),
+            times=contents.times,
+            scalars=tuple(contents.scalars),
+            settings={"family": {"name": contents.family, "options": dict(contents.options)}},
+        )
+        self.valid_indices: IntArray = np.arange(contents.num_samples, dtype=np.int64)
+
+    def read(
+        self, indices: Sequence[int] | IntArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Inputs and outputs, each of shape ``(n, channel, *shape)``."""
+        numbers = self._checked(indices)
+        inputs = [self._field(name, numbers, 0) for name in self.info.inputs]
+        outputs = [self._field(name, numbers, self.output_time) for name in self.info.outputs]
+        return np.stack(inputs, axis=1), np.stack(outputs, axis=1)
+
+    def read_trajectories(self, indices: Sequence[int] | IntArray | None = None) -> FloatArray:
+        """Outputs at all times (``info.times``), shape ``(n, time, channel, *shape)``."""
+        numbers = self._checked(indices)
+        fields = [self._field(name, numbers, None) for name in self.info.outputs]
+        return np.stack(fields, axis=2)
+
+    def read_parameters(
+        self, indices: Sequence[int] | IntArray | None = None
+    ) -> dict[str, FloatArray]:
+        """Scalar parameters by name, each of shape ``(n,)``."""
+        numbers = self._checked(indices)
+        return {name: values[numbers] for name, values in self._contents.scalars.items()}
+
+    def _field(self, name: str, numbers: IntArray, time: int | None) -> FloatArray:
+        """``(n, *shape)`` at one time, or ``(n, time, *shape)`` at all of them."""
+        contents = self._contents
+        stored = contents.fixed.get(name)
+        arguments = (self._handle(), self.path, numbers)
+        if stored is not None:
+            values = stored.read(*arguments, None, contents.shape)
+            if time is None:
+                values = np.repeat(values[:, None], len(contents.times), axis=1)
+        else:
+            stored = contents.evolving.get(name) or contents.evolving[name.removeprefix(INITIAL)]
+            times = slice(None) if time is None else slice(time, time + 1)
+            values = stored.read(*arguments, times, contents.shape)
+            values = values if time is None else values[:, 0]
+        bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+        if bad.any():
+            raise DataFileError(
+                f"'{self.path}': field '{name}' of sample {numbers[bad][0]} is not finite "
+                f"({int(bad.sum())} such samples of those read); remove them from the file"
+            )
+        return values
+
+    def _checked(self, indices: Sequence[int] | IntArray | None) -> IntArray:
+        if indices is None:
+            return self.valid_indices
+        wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
+        outside = wanted[(wanted < 0) | (wanted >= self.info.num_samples)]
+        if len(outside):
+            raise InputError(
+                f"sample {outside[0]} is not in '{self.path}', which has samples 0 to "
+                f"{self.info.num_samples - 1}"
+            )
+        return wanted
+
+    def _handle(self) -> Any:
+        if self._file is None or self._owner != os.getpid():
+            self._file, self._owner = self._open(self.path), os.getpid()
+        return self._file
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_file": None, "_owner": -1}
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file; of a file above 1 GiB, of its size and 256 pieces.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     file_digest(Path(file.name))[:8]
+    'e3b0c442'
+    """
+    digest, size, piece = hashlib.sha256(), path.stat().st_size, 1024**2
+    with path.open("rb") as stream:
+        if size <= WHOLE_FILE:
+            while block := stream.read(piece):
+                digest.update(block)
+            return digest.hexdigest()
+        digest.update(str(size).encode())
+        for start in np.linspace(0, size - piece, 256).astype(np.int64):
+            stream.seek(int(start))
+            digest.update(stream.read(piece))
+    return digest.hexdigest()
+
+
+def _roles(
+    contents: FieldContents,
+    path: Path,
+    input_fields: Sequence[str] | None,
+    output_fields: Sequence[str] | None,
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of inputs and outputs."""
+    several = len(contents.times) > 1
+    if contents.layout == "fno-mat" and contents.roles is not None:
+        return contents.roles
+    if contents.roles is not None:
+        inputs, outputs = contents.roles
+    elif several:
+        inputs = (*(INITIAL + name for name in contents.evolving), *contents.fixed)
+        outputs = tuple(contents.evolving)
+    else:
+        inputs, outputs = (), ()
+    known = (*contents.evolving, *contents.fixed)
+    if input_fields is not None:
+        inputs = tuple(_known(name.removeprefix(INITIAL), known, path) for name in input_fields)
+        if several:
+            inputs = tuple(INITIAL + name if name in contents.evolving else name for name in inputs)
+    if output_fields is not None:
+        outputs = tuple(_known(name, known, path) for name in output_fields)
+    if not inputs or not outputs:
+        raise InputError(
+            f"'{path}' does not say which fields are inputs and which outputs; name them with "
+            f"input_fields and output_fields, from: {listed(known)}"
+        )
+    return inputs, outputs
+
+
+def _known(name: str, known: Sequence[str], path: Path) -> str:
+    if name not in known:
+        raise InputError(f"'{path}' has no field '{name}'. {suggest(name, known)}")
+    return name
