@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from neural.models.fno import FNO as FNO
     from neural.models.lsm import LatentSpectralModel as LatentSpectralModel
     from neural.models.message_passing import MessagePassingNetwork as MessagePassingNetwork
+    from neural.models.on_mesh import OnMesh as OnMesh
+    from neural.models.point_lsm import PointLatentSpectralModel as PointLatentSpectralModel
     from neural.models.registry import MODELS as MODELS
     from neural.models.registry import build_model as build_model
     from neural.models.registry import get_model as get_model
@@ -32,6 +34,8 @@ _HOME = {
     "LatentSpectralModel": "neural.models.lsm",
     "MODELS": "neural.models.registry",
     "MessagePassingNetwork": "neural.models.message_passing",
+    "OnMesh": "neural.models.on_mesh",
+    "PointLatentSpectralModel": "neural.models.point_lsm",
     "SpaceTimeFNO": "neural.models.space_time_fno",
     "SpectralConvolution": "neural.models.spectral_convolution",
     "SpectralHead": "neural.models.spectral_head",
