@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from neural.training.optimization import Optimization as Optimization
     from neural.training.tensor_files import TensorFileReader as TensorFileReader
     from neural.training.trajectory_data import TrajectoryDataModule as TrajectoryDataModule
+    from neural.training.trajectory_module import TrajectoryModule as TrajectoryModule
 
 _HOME = {
     "FieldLoss": "neural.training.losses",
@@ -33,6 +34,7 @@ _HOME = {
     "SurrogateModule": "neural.training.module",
     "TensorFileReader": "neural.training.tensor_files",
     "TrajectoryDataModule": "neural.training.trajectory_data",
+    "TrajectoryModule": "neural.training.trajectory_module",
 }
 __all__ = list(_HOME)
 

@@ -14,20 +14,19 @@ from operators.failures import CheckpointError
 
 KEY = "pdesolve"
 FORMAT_VERSION = 1
-NEEDED = (
-    "family",
-    "model",
-    "inputs",
-    "outputs",
-    "lower",
-    "upper",
-    "location",
-    "shape",
-    "input_normalizer",
-    "output_normalizer",
-    "parameter_ranges",
-    "data",
-)
+_ALWAYS = ("family", "model", "lower", "upper", "location", "shape", "data")
+NEEDED = {
+    "steady": (
+        *_ALWAYS,
+        "inputs",
+        "outputs",
+        "input_normalizer",
+        "output_normalizer",
+        "parameter_ranges",
+    ),
+    "trajectory": (*_ALWAYS, "state", "static", "predictor", "state_ranges", "time_step"),
+}
+_LOADED_BY = {"steady": "neural.Surrogate", "trajectory": "neural.TrajectorySurrogate"}
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -65,18 +64,27 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(
             f"'{file}' is damaged or not a checkpoint: {str(error).splitlines()[0]}"
         ) from error
-    metadata_of(content, file)
+    metadata_of(content, file, "any")
     checked: dict[str, Any] = content
     return checked
 
 
-def metadata_of(content: Any, path: str | Path) -> dict[str, Any]:
+def metadata_of(content: Any, path: str | Path, kind: str = "steady") -> dict[str, Any]:
     """The part that describes the model, checked.
+
+    Parameters
+    ----------
+    content
+        Of a checkpoint.
+    path
+        Where it comes from, for messages.
+    kind
+        ``"steady"``, ``"trajectory"``, or ``"any"`` of them.
 
     Raises
     ------
     CheckpointError
-        If it is missing, incomplete, or of a newer format.
+        If it is missing, incomplete, of a newer format, or of another kind.
     """
     metadata = content.get(KEY) if isinstance(content, Mapping) else None
     if not isinstance(metadata, Mapping) or "format_version" not in metadata:
@@ -89,7 +97,19 @@ def metadata_of(content: Any, path: str | Path) -> dict[str, Any]:
             f"'{path}' has checkpoint format {version}; this release reads up to "
             f"{FORMAT_VERSION}. Install a newer release"
         )
-    missing = [key for key in NEEDED if key not in metadata]
+    found = metadata.get("kind", "steady")
+    if found not in NEEDED:
+        raise CheckpointError(
+            f"'{path}' holds a model of the kind '{found}'; this release knows "
+            f"{', '.join(NEEDED)}. Install a newer release"
+        )
+    if kind not in (found, "any"):
+        raise CheckpointError(
+            f"'{path}' holds a model trained with task: {found}, here one of task: {kind} is "
+            f"needed. Load it with {_LOADED_BY[found]}, and train, test or predict with the "
+            "configuration that it was trained with"
+        )
+    missing = [key for key in NEEDED[found] if key not in metadata]
     if missing or not isinstance(content.get("state_dict"), Mapping):
         raise CheckpointError(f"'{path}' is incomplete: {', '.join(missing) or 'state_dict'}")
     return dict(metadata)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
 import pytorch_lightning as lightning
@@ -14,9 +13,16 @@ from torch import Tensor, nn
 from meshes.errors import InputError
 from neural.failures import TrainingFailure
 from neural.models.registry import build_model, describe_model
-from neural.training.checkpoints import FORMAT_VERSION, KEY, check_weights, metadata_of
-from neural.training.compatibility import distribution_of
+from neural.training.checkpoints import KEY, check_weights, metadata_of
 from neural.training.data import PDEDataModule
+from neural.training.description import (
+    DESCRIBED,
+    check_described,
+    check_precision,
+    check_stored,
+    describe_data,
+    describe_training,
+)
 from neural.training.losses import FieldLoss, RelativeL2, relative_l2
 from neural.training.normalizers import GaussianNormalizer, Statistics
 from neural.training.optimization import (
@@ -26,9 +32,7 @@ from neural.training.optimization import (
     check_length_of_run,
 )
 from neural.training.samples import plain
-from operators.failures import CheckpointError
 
-_PRECISIONS = ("32-true", "64-true", "bf16-mixed", "16-mixed")
 Batch = tuple[Tensor, Tensor, Tensor]
 
 
@@ -111,11 +115,7 @@ class SurrogateModule(lightning.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Fit the normalisers, and check precision and data."""
-        if str(self.trainer.precision) not in _PRECISIONS:
-            raise InputError(
-                f"precision '{self.trainer.precision}' is not supported: complex Fourier weights "
-                f"need one of {', '.join(_PRECISIONS)}"
-            )
+        check_precision(str(self.trainer.precision))
         if stage == "fit":
             self.loss.prepare(self._data_module().info_of("train"))
             if not self.input_normalizer.is_fitted:
@@ -199,17 +199,13 @@ class SurrogateModule(lightning.LightningModule):
         }
         return plain(
             {
-                "format_version": FORMAT_VERSION,
-                "model": describe_model(self.model),
+                **describe_training(self.model, self.settings),
                 "inputs": self.inputs,
                 "outputs": self.outputs,
                 "input_normalizer": self.input_normalizer.state(),
                 "output_normalizer": self.output_normalizer.state(),
                 "parameter_ranges": ranges,
-                "settings": self.settings,
                 "training_seconds": self.training_seconds,
-                "num_parameters": sum(p.numel() for p in self.model.parameters()),
-                "versions": {"torch": torch.__version__, "lightning": version("pytorch-lightning")},
                 **self._described,
             }
         )
@@ -221,26 +217,11 @@ class SurrogateModule(lightning.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Check the description and make room for the statistics."""
         stored = metadata_of(checkpoint, "the checkpoint")
-        own = plain(
-            {"model": describe_model(self.model), "inputs": self.inputs, "outputs": self.outputs}
-        )
-        for key, value in own.items():
-            if stored[key] != value:
-                raise CheckpointError(
-                    f"the checkpoint's {key} is not the one asked for: {stored[key]} there, "
-                    f"{value} here. Use the configuration that it was trained with"
-                )
-        trained_on, here = stored["data"]["sha256"], self._described.get("data", {}).get("sha256")
-        if here is not None and here != trained_on:
-            raise CheckpointError(
-                "the checkpoint was trained, and its normalisers fitted, on other data than "
-                f"this run's training files (SHA-256 {trained_on} there, {here} here); resume "
-                "with the same files, or train anew"
-            )
+        own = {"model": describe_model(self.model), "inputs": self.inputs, "outputs": self.outputs}
+        check_stored(stored, own, self._described)
         self.input_normalizer.allocate(stored["input_normalizer"])
         self.output_normalizer.allocate(stored["output_normalizer"])
-        fitted = ("family", "data", "shape", "units", "lower", "upper", "periodic", "location")
-        self._described = {key: stored[key] for key in fitted if key in stored}
+        self._described = {key: stored[key] for key in DESCRIBED if key in stored}
         self._seconds = float(stored.get("training_seconds", 0.0))
 
     def load_state_dict(
@@ -255,26 +236,7 @@ class SurrogateModule(lightning.LightningModule):
         data = self._data_module()
         info, split = data.info_of("train"), data.split("train")
         self._check_channels(info)
-        described = {
-            "family": info.family,
-            "shape": info.shape,
-            "units": info.units,
-            "lower": info.lower,
-            "upper": info.upper,
-            "periodic": info.periodic,
-            "location": info.location,
-            "data": {
-                "sha256": [source.info.sha256 for source in split.sources],
-                "seed": info.seed,
-                "split": info.split,
-                "num_train": len(split),
-                "times": info.times,
-                "output_time": data.output_time,
-                "family": info.settings.get("family", {}),
-                "distribution": distribution_of(info),
-            },
-        }
-        self._described = plain(described)
+        self._described = describe_data(info, split, output_time=data.output_time)
         origin = {key: self._described["data"][key] for key in ("sha256", "num_train")}
         self.input_normalizer.fit((pair[0] for pair in split.batches()), origin)
         self.output_normalizer.fit((pair[1] for pair in split.batches()), origin)
@@ -303,13 +265,7 @@ class SurrogateModule(lightning.LightningModule):
             return
         info = data.info_of(split)
         self._check_channels(info)
-        here = plain({key: getattr(info, key) for key in ("family", "units", "lower", "upper")})
-        for key, value in here.items():
-            if key in self._described and self._described[key] != value:
-                raise InputError(
-                    f"'{info.path}' has {key} {value}, the model was trained with "
-                    f"{self._described[key]}"
-                )
+        check_described(info, self._described)
 
     def _error(self, batch: Batch) -> Tensor:
         return relative_l2(self(batch[0]), batch[1]).mean()

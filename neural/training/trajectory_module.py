@@ -1,0 +1,525 @@
+"""Training of surrogates for problems in time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor, nn
+
+from meshes.errors import InputError
+from neural.failures import TrainingFailure
+from neural.models.registry import build_model, describe_model, get_model
+from neural.models.spectral_convolution import positive_integer
+from neural.rollout import FramePredictor, FrameStatistics, Output
+from neural.training.checkpoints import KEY, check_weights, metadata_of
+from neural.training.description import (
+    DESCRIBED,
+    check_described,
+    check_precision,
+    check_stored,
+    describe_data,
+    describe_training,
+)
+from neural.training.losses import FieldLoss, RelativeL2, relative_l2
+from neural.training.optimization import (
+    Optimization,
+    Optimizer,
+    Schedule,
+    check_length_of_run,
+)
+from neural.training.samples import plain
+from neural.training.trajectory_data import TrajectoryDataModule
+
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+class TrajectoryModule(lightning.LightningModule):
+    r"""A model that continues trajectories, step by step or in one shot.
+
+    Any grid model of the registry steps in time: it sees `frames_in` frames and the
+    static fields as channels and gives the next `frames_per_step` frames; training goes
+    through `unroll` such steps and adds the losses of all frames. A model with an axis of
+    time gives all frames of the training windows at once. Errors of validation and
+    test are those of rollouts over whole trajectories.
+
+    Parameters
+    ----------
+    model
+        A registered model, or a mapping ``{"name": ..., **options}`` of its name and
+        options; channels then follow from the other arguments.
+    state
+        Names of the channels that evolve, in order, as the outputs of the data files.
+    static
+        Names of the channels that do not change in time, as in the data module.
+    frames_in
+        Frames of the past that the model sees.
+    frames_per_step
+        Frames that one application of the model gives; 1 when left out, and for a model
+        with an axis of time the future of the training windows.
+    unroll
+        Steps in training; when left out, as many as fill the future of the windows.
+    output
+        ``"state"``, or ``"increment"``: the model gives the difference from the last frame.
+    noise
+        Standard deviation of the noise that is added to the frames of the past in
+        training, relative to that of the normalised fields. It lets a model see histories
+        as inexact as its own; it is drawn anew in every epoch for every window.
+    push_forward
+        The loss is that of the first step and of the last, whose past the model has
+        predicted itself; no gradient flows into that past.
+    whole_trajectory
+        Whether the loss compares all frames of a window at once (as channels of one
+        field), instead of adding the losses of frames.
+    statistics
+        Of the normalisers; ``"none"`` leaves fields in their own units.
+    loss
+        :class:`RelativeL2` when left out.
+    optimizer, learning_rate, weight_decay, schedule, warmup_fraction, step_epochs, step_factor
+        As in :class:`neural.training.optimization.Optimization`.
+    noise_seed
+        Fixes the noise.
+
+    Raises
+    ------
+    InputError
+        If an option is out of range, data do not fit, or the precision is not supported.
+    TrainingFailure
+        If the loss or a rollout is not finite; names the samples.
+    CheckpointError
+        If a checkpoint is of another model or other data.
+
+    References
+    ----------
+    Z. Li, N. Kovachki, K. Azizzadenesheli, B. Liu, K. Bhattacharya, A. Stuart,
+    A. Anandkumar (2021), Fourier neural operator for parametric partial differential
+    equations, ICLR, doi:10.48550/arXiv.2010.08895: unrolled training on sums over frames.
+
+    A. Sanchez-Gonzalez, J. Godwin, T. Pfaff, R. Ying, J. Leskovec, P. Battaglia (2020),
+    Learning to simulate complex physics with graph networks, ICML,
+    doi:10.48550/arXiv.2002.09405: noise, increments.
+
+    J. Brandstetter, D. Worrall, M. Welling (2022), Message passing neural PDE solvers,
+    ICLR, doi:10.48550/arXiv.2202.03376: push-forward.
+
+    Examples
+    --------
+    >>> module = TrajectoryModule(
+    ...     {"name": "fno", "modes": [4, 4], "width": 8}, state=["vorticity"], frames_in=10)
+    >>> module.predictor.model.in_channels, module.predictor.model.out_channels
+    (10, 1)
+    """
+
+    def __init__(
+        self,
+        model: dict[str, Any] | nn.Module,
+        state: Sequence[str],
+        static: Sequence[str] = (),
+        frames_in: int = 1,
+        frames_per_step: int | None = None,
+        unroll: int | None = None,
+        output: Output = "state",
+        noise: float = 0.0,
+        push_forward: bool = False,
+        whole_trajectory: bool = False,
+        statistics: FrameStatistics = "channel",
+        loss: FieldLoss | None = None,
+        optimizer: Optimizer = "adam",
+        learning_rate: float = 2e-3,
+        weight_decay: float = 1e-5,
+        schedule: Schedule = "one_cycle",
+        warmup_fraction: float = 0.3,
+        step_epochs: int = 100,
+        step_factor: float = 0.5,
+        noise_seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.optimization = Optimization(
+            optimizer,
+            learning_rate,
+            weight_decay,
+            schedule,
+            warmup_fraction,
+            step_epochs,
+            step_factor,
+        )
+        self.state = _names("state", state, least=1)
+        self.static = _names("static", static, least=0)
+        frames_in = positive_integer("frames_in", frames_in)
+        for name, value in (("frames_per_step", frames_per_step), ("unroll", unroll)):
+            if value is not None:
+                positive_integer(name, value)
+        if isinstance(noise, bool) or not 0 <= noise < 10 or noise_seed < 0:
+            raise InputError(
+                f"noise={noise!r} must lie between 0 and 10 (it is relative to the deviation of "
+                f"the fields) and noise_seed={noise_seed!r} be at least 0"
+            )
+        built = _as_model(model, len(self.state), len(self.static), frames_in, frames_per_step or 1)
+        self.predictor = FramePredictor(
+            built,
+            len(self.state),
+            len(self.static),
+            frames_in,
+            frames_per_step or 1,
+            output,
+            statistics,
+        )
+        self._from_windows = self.predictor.space_time and frames_per_step is None
+        if self.predictor.space_time and push_forward:
+            raise InputError(
+                f"push_forward needs a model that steps; {type(built).__name__} gives all frames "
+                "at once. Leave it out"
+            )
+        self.unroll, self.noise, self.push_forward = unroll, float(noise), push_forward
+        self.whole_trajectory, self.noise_seed = whole_trajectory, noise_seed
+        self.loss = RelativeL2() if loss is None else loss
+        self.settings: dict[str, Any] = {
+            "statistics": statistics,
+            "loss": type(self.loss).__name__,
+            "unroll": unroll,
+            "noise": self.noise,
+            "push_forward": push_forward,
+            "whole_trajectory": whole_trajectory,
+            "noise_seed": noise_seed,
+            **self.optimization.options(),
+        }
+        self.frame_errors: list[float] = []
+        self._frame_sums = torch.zeros(0)
+        self._described: dict[str, Any] = {}
+        self._seconds, self._since = 0.0, 0.0
+
+    def setup(self, stage: str) -> None:
+        """Fit the normalisers, and check precision and data."""
+        check_precision(str(self.trainer.precision))
+        if stage == "fit":
+            data = self._data_module()
+            info, windows = data.info_of("train"), data.split("train")
+            self._check_channels(data, "train")
+            self.loss.prepare(info)
+            if self._from_windows:
+                self.predictor.frames_per_step = windows.frames_out
+            self._num_steps(windows.frames_out)
+            if not self.predictor.is_fitted:
+                self._described = describe_data(
+                    info,
+                    windows,
+                    start=data.plan.start,
+                    frame_step=data.plan.frame_step,
+                    frames_out=windows.frames_out,
+                    num_trajectories=windows.num_trajectories,
+                )
+                self._described["time_step"] = data.time_step("train")
+                origin = {key: self._described["data"][key] for key in ("sha256", "num_train")}
+                self.predictor.fit(windows.batches, origin)
+
+    def forward(self, history: Tensor, static: Tensor) -> Tensor:
+        """One step: ``(batch, frames_per_step, channel, *space)``, in the data's units."""
+        frames: Tensor = self.predictor(history, static)
+        return frames
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Loss of one batch of windows."""
+        history, static, future, numbers = batch
+        found, wanted = self._unrolled(history, static, future, numbers)
+        if self.whole_trajectory:
+            seen = torch.cat([history.flatten(1, 2), static], 1)
+            values = self.loss.of_batch(found.flatten(1, 2), wanted.flatten(1, 2), seen)
+        else:
+            seen = torch.cat([history.flatten(1, 2), static], 1)
+            count = found.shape[1]
+            values = self.loss.of_batch(
+                found.flatten(0, 1), wanted.flatten(0, 1), seen.repeat_interleave(count, 0)
+            )
+            values = values.view(-1, count).sum(1)
+        if not bool(torch.isfinite(values).all()):
+            raise self._failure("train", "loss", numbers[~torch.isfinite(values)], batch_idx)
+        with torch.no_grad():
+            error = relative_l2(found, wanted).mean()
+        self._log("train_relative_l2", error, len(history))
+        # processes average their gradients, which for a sum over the batch is one part of it
+        total = values.sum() * self.trainer.world_size
+        return total if self.loss.reduction == "sum" else values.mean()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Errors of the rollouts of one batch."""
+        self._evaluate("validation", batch, batch_idx)
+
+    def on_test_epoch_start(self) -> None:
+        """Errors of frames are collected anew."""
+        self._frame_sums = torch.zeros(0)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Errors of the rollouts of one batch."""
+        errors = self._evaluate("test", batch, batch_idx)
+        row = torch.cat([errors.sum(0), errors.new_tensor([len(errors)])]).double()
+        self._frame_sums = row if not len(self._frame_sums) else self._frame_sums + row
+
+    def on_test_epoch_end(self) -> None:
+        """Mean relative error of each frame, in ``frame_errors``."""
+        sums = cast("Tensor", self.trainer.strategy.reduce(self._frame_sums, reduce_op="sum"))
+        self.frame_errors = (sums[:-1] / sums[-1]).tolist()
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Rollouts of one batch, ``(batch, frame, channel, *space)``."""
+        return self._rollout("test", batch, batch_idx)
+
+    def configure_optimizers(self) -> Any:
+        """Optimiser and schedule."""
+        return self.optimization.configure(self.parameters(), self.trainer, self.device)
+
+    def on_train_start(self) -> None:
+        """Refuse to go on past the end of a schedule."""
+        self._since = time.perf_counter()
+        check_length_of_run(self.trainer)
+
+    def on_train_end(self) -> None:
+        """Stop the clock."""
+        self._seconds, self._since = self.training_seconds, 0.0
+
+    def on_validation_start(self) -> None:
+        """Check that the data are of the kind trained on."""
+        self._check_data("validation")
+
+    def on_test_start(self) -> None:
+        """Check that the data are of the kind trained on."""
+        self._check_data("test")
+
+    def on_predict_start(self) -> None:
+        """Check that the data are of the kind trained on."""
+        self._check_data("test")
+
+    @property
+    def training_seconds(self) -> float:
+        """Wall-clock seconds spent in training so far, over all resumed runs."""
+        running = time.perf_counter() - self._since if self._since else 0.0
+        return self._seconds + running
+
+    def metadata(self) -> dict[str, Any]:
+        """What a checkpoint says about this model: plain values only."""
+        ranges = self.predictor.normalizer("state")
+        return plain(
+            {
+                **describe_training(self.predictor.model, self.settings),
+                "kind": "trajectory",
+                "state": self.state,
+                "static": self.static,
+                "predictor": self.predictor.state(),
+                "state_ranges": {
+                    name: [float(ranges.minimum[number]), float(ranges.maximum[number])]
+                    for number, name in enumerate(self.state)
+                },
+                "training_seconds": self.training_seconds,
+                **self._described,
+            }
+        )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the description."""
+        checkpoint[KEY] = self.metadata()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Check the description and make room for the statistics."""
+        stored = metadata_of(checkpoint, "the checkpoint", "trajectory")
+        own = self.predictor.state()
+        steps = () if self._from_windows else ("frames_per_step",)
+        here = {name: own[name] for name in ("frames_in", *steps, "output", "statistics")}
+        check_stored(
+            {**stored, **{name: stored["predictor"][name] for name in here}},
+            {
+                "model": describe_model(self.predictor.model),
+                "state": self.state,
+                "static": self.static,
+                **here,
+            },
+            self._described,
+        )
+        self.predictor.allocate(stored["predictor"])
+        self._described = {key: stored[key] for key in (*DESCRIBED, "time_step")}
+        self._seconds = float(stored.get("training_seconds", 0.0))
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Load weights, with a clear refusal of those of another model."""
+        if strict:
+            check_weights(self.state_dict(), state_dict, "the checkpoint")
+        return super().load_state_dict(state_dict, strict, assign)
+
+    def _num_steps(self, frames_out: int) -> int:
+        """Steps of the model in a training window."""
+        available = math.ceil(frames_out / self.predictor.frames_per_step)
+        if self.unroll is not None and self.unroll > available:
+            raise InputError(
+                f"unroll={self.unroll} steps of {self.predictor.frames_per_step} frames are longer "
+                f"than the future of the training windows, {frames_out} frames; raise "
+                "data.frames_out or lower unroll"
+            )
+        return available if self.unroll is None else self.unroll
+
+    def _unrolled(
+        self, history: Tensor, static: Tensor, future: Tensor, numbers: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Predicted frames that count in training, and what they should be."""
+        predictor = self.predictor
+        recent, fields = predictor.normalise(history, static)
+        if self.noise:
+            recent = recent + self.noise * self._noise_like(recent, numbers)
+        steps, size = self._num_steps(future.shape[1]), predictor.frames_per_step
+        found: list[Tensor] = []
+        for step in range(steps):
+            pushed = self.push_forward and step
+            counted = not self.push_forward or step in (0, steps - 1)
+            with torch.set_grad_enabled(counted):
+                frames = predictor.step(recent.detach() if pushed else recent, fields)
+            recent = predictor.advance(recent, frames)
+            found.append(frames)
+        predicted = torch.cat(found, 1)[:, : future.shape[1]]
+        wanted = future[:, : predicted.shape[1]]
+        if self.push_forward and steps > 2:
+            last = slice((steps - 1) * size, None)
+            predicted = torch.cat([predicted[:, :size], predicted[:, last]], 1)
+            wanted = torch.cat([wanted[:, :size], wanted[:, last]], 1)
+        return predictor.denormalise(predicted), wanted
+
+    def _noise_like(self, frames: Tensor, numbers: Tensor) -> Tensor:
+        """Noise that depends on seed, epoch and window alone, so that resumed runs repeat it."""
+        drawn = torch.empty_like(frames)
+        generator = torch.Generator(device=frames.device)
+        for row, number in zip(drawn, numbers.tolist(), strict=True):
+            generator.manual_seed(_mixed(self.noise_seed, self.current_epoch, number))
+            row.normal_(generator=generator)
+        return drawn
+
+    def _rollout(self, split: str, batch: Batch, batch_idx: int) -> Tensor:
+        history, static, future, numbers = batch
+        frames = self.predictor.rollout(history, static, future.shape[1])
+        finite = torch.isfinite(frames).flatten(2).all(2)
+        if not bool(finite.all()):
+            broken = ~finite.all(1)
+            first = int((~finite).any(0).nonzero()[0])
+            what = f"rollout (from frame {first + 1} of {future.shape[1]} on)"
+            raise self._failure(split, what, numbers[broken], batch_idx)
+        return frames
+
+    def _evaluate(self, split: str, batch: Batch, batch_idx: int) -> Tensor:
+        """Log errors; gives those of each window and frame."""
+        found, future = self._rollout(split, batch, batch_idx), batch[2]
+        each = relative_l2(found.flatten(0, 1), future.flatten(0, 1)).view(found.shape[:2])
+        count = len(found)
+        self._log(f"{split}_relative_l2", relative_l2(found, future).mean(), count)
+        self._log(f"{split}_frame_relative_l2", each.mean(), count)
+        self._log(f"{split}_last_frame_relative_l2", each[:, -1].mean(), count)
+        return each
+
+    def _data_module(self) -> TrajectoryDataModule:
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, TrajectoryDataModule):
+            raise InputError(
+                "give the trainer a TrajectoryDataModule (trainer.fit(module, datamodule=data)): "
+                "the normalisers are fitted on its training split"
+            )
+        return data
+
+    def _check_channels(self, data: TrajectoryDataModule, split: str) -> None:
+        info, windows = data.info_of(split), data.split(split)
+        for name, own, given in (
+            ("state", self.state, tuple(info.outputs)),
+            ("static", self.static, windows.static),
+        ):
+            if own != given:
+                raise InputError(
+                    f"model.{name}={list(own)}, but the data module gives {list(given)} for "
+                    f"'{info.path}'; name the channels as there, in that order"
+                )
+        if windows.plan.frames_in != self.predictor.frames_in:
+            raise InputError(
+                f"the model sees frames_in={self.predictor.frames_in} frames, the data module "
+                f"gives frames_in={windows.plan.frames_in}; make both the same"
+            )
+
+    def _check_data(self, split: str) -> None:
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, TrajectoryDataModule) or not data.has(split):
+            return
+        self._check_channels(data, split)
+        check_described(data.info_of(split), self._described)
+        here, trained = data.time_step(split), self._described.get("time_step")
+        if trained is not None and not math.isclose(here, trained, rel_tol=1e-6):
+            raise InputError(
+                f"frames of '{data.info_of(split).path}' are {here:g} apart, the model was trained "
+                f"with a step of {trained:g}; choose data.frame_step so that they agree"
+            )
+
+    def _log(self, name: str, value: Tensor, count: int) -> None:
+        self.log(
+            name, value, on_step=False, on_epoch=True, prog_bar=True, batch_size=count,
+            sync_dist=self.trainer.world_size > 1,
+        )  # fmt: skip
+
+    def _failure(self, split: str, what: str, numbers: Tensor, batch_idx: int) -> TrainingFailure:
+        windows = self._data_module().split(split)
+        samples = tuple(windows.name(int(number)) for number in numbers)
+        shown = ", ".join(samples[:5]) + (", ..." if len(samples) > 5 else "")
+        return TrainingFailure(
+            f"the {what} is not finite in epoch {self.current_epoch}, {split} batch {batch_idx}, "
+            f"for {shown}. If it is every sample, lower learning_rate, clip gradients "
+            "(trainer.gradient_clip_val) or unroll fewer steps; if it is a few, check them with "
+            "`pdesolve check`",
+            samples=samples,
+        )
+
+
+def _mixed(*numbers: int) -> int:
+    """One seed of several numbers."""
+    seed = 0
+    for number in numbers:
+        seed = (seed * 6364136223846793005 + number + 1442695040888963407) % 2**63
+    return seed
+
+
+def _names(what: str, given: Sequence[str], least: int) -> tuple[str, ...]:
+    if isinstance(given, str) or len(given) < least or len(set(given)) != len(given):
+        raise InputError(
+            f"{what}={given!r} must be a list of different names"
+            + (", at least one" if least else "")
+        )
+    return tuple(given)
+
+
+def _as_model(
+    given: nn.Module | Mapping[str, Any],
+    num_state: int,
+    num_static: int,
+    frames_in: int,
+    frames_per_step: int,
+) -> nn.Module:
+    kind: Any = given
+    if not isinstance(given, nn.Module):
+        if "name" not in given:
+            raise InputError(f"model={dict(given)} needs a 'name', such as 'fno'")
+        kind = get_model(given["name"])
+    if getattr(kind, "space_time", False):
+        channels = {"in_channels": num_state + num_static, "out_channels": num_state}
+    else:
+        channels = {
+            "in_channels": frames_in * num_state + num_static,
+            "out_channels": frames_per_step * num_state,
+        }
+    if isinstance(given, nn.Module):
+        model = given
+    else:
+        options = {key: value for key, value in given.items() if key != "name"}
+        model = build_model(given["name"], {**channels, **options})
+    described = describe_model(model)["options"]
+    for key, count in channels.items():
+        if described.get(key, count) != count:
+            raise InputError(
+                f"the model has {key}={described[key]}, but {count} follow from "
+                f"frames_in={frames_in}, frames_per_step={frames_per_step}, {num_state} evolving "
+                f"and {num_static} static channels"
+            )
+    return model
