@@ -19,6 +19,7 @@ from neural.training.compatibility import (
     check_same_family,
     check_same_grid,
 )
+from neural.training.mesh_files import MeshFileReader, is_mesh_file
 from neural.training.samples import EpochSampler, SampleDataset, SampleSource
 from neural.training.symmetries import BoxSymmetries
 from neural.training.tensor_files import SUFFIXES, TensorFileReader
@@ -40,6 +41,8 @@ def open_samples(path: str | Path, *, output_time: int = -1) -> SampleSource:
     """
     if Path(path).suffix in SUFFIXES:
         return TensorFileReader(path)
+    if is_mesh_file(path):
+        return MeshFileReader(path)
     from pdesolve.data import open_dataset
 
     return open_dataset(path, output_time=output_time)
