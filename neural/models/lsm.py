@@ -67,6 +67,7 @@ class LatentSpectralModel(UNet):
 
     Examples
     --------
+    >>> import torch
     >>> model = LatentSpectralModel(1, 1, width=8)
     >>> model.patch_of((43, 48)), model.padding_of((43, 48))
     ((3, 3), (5, 0))

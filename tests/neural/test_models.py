@@ -15,8 +15,10 @@ pytestmark = pytest.mark.torch
 SMALL: dict[str, dict[str, object]] = {
     "fno": {"modes": [4, 4], "width": 8},
     "lsm": {"width": 8, "num_scales": 3},
+    "lsm-points": {"width": 8, "modes": [4, 4], "grid": [16, 16], "num_scales": 3},
     "message-passing": {"width": 8, "num_layers": 3},
     "transolver": {"width": 16, "num_layers": 2, "num_slices": 8},
+    "deeponet": {"latent": 8, "width": 4, "sensors": 16},
     "factorized-fno": {"modes": [4, 4], "width": 8, "num_layers": 2},
     "unet": {"width": 4, "num_scales": 3},
 }
