@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from neural.models.deeponet import DeepONet as DeepONet
     from neural.models.factorized_fno import FactorizedFNO as FactorizedFNO
     from neural.models.fno import FNO as FNO
     from neural.models.lsm import LatentSpectralModel as LatentSpectralModel
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from neural.models.unet import UNet as UNet
 
 _HOME = {
+    "DeepONet": "neural.models.deeponet",
     "FNO": "neural.models.fno",
     "FactorizedFNO": "neural.models.factorized_fno",
     "LatentSpectralModel": "neural.models.lsm",

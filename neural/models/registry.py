@@ -13,6 +13,7 @@ from meshes.errors import InputError, suggest
 
 MODELS: dict[str, str] = {
     "space-time-fno": "neural.models.space_time_fno:SpaceTimeFNO",
+    "deeponet": "neural.models.deeponet:DeepONet",
     "fno": "neural.models.fno:FNO",
     "lsm": "neural.models.lsm:LatentSpectralModel",
     "lsm-points": "neural.models.point_lsm:PointLatentSpectralModel",

@@ -16,7 +16,7 @@ from neural.models.fields import Coordinates, check_fields, check_kind, with_coo
 from neural.models.spectral_convolution import positive_integer
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU}
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 _LINEAR = ("linear", "bilinear", "trilinear")
@@ -164,7 +164,7 @@ class UNet(nn.Module):
             double(2 * sizes[scale], sizes[scale], sizes[max(scale - 1, 0)])
             for scale in range(num_scales - 2, -1, -1)
         )
-        self.mix = _CONVOLUTIONS[self.dimension - 1](width, width, 1)
+        self.mix = CONVOLUTIONS[self.dimension - 1](width, width, 1)
         self.hidden = nn.Linear(width, projection_width)
         self.output = nn.Linear(projection_width, self.out_channels)
 
@@ -236,7 +236,7 @@ def _double_convolution(
     layers: list[nn.Module] = []
     for inner, outer in pairwise(channels):
         bias = normalization == "none"  # a norm would take it out again
-        layers.append(_CONVOLUTIONS[dimension - 1](inner, outer, 3, padding=1, bias=bias))
+        layers.append(CONVOLUTIONS[dimension - 1](inner, outer, 3, padding=1, bias=bias))
         if normalization == "batch":
             layers.append(_BATCH_NORMS[dimension - 1](outer))
         elif normalization == "group":
