@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch import Tensor, distributed
+from torch.utils.data import Dataset
+from torch.utils.data.distributed import DistributedSampler
 
 from meshes.errors import InputError
 from neural.training.symmetries import BoxSymmetries, Symmetry
@@ -127,11 +128,14 @@ class SampleDataset(Dataset[Sample]):
         return torch.as_tensor(pair[0]).to(dtype), torch.as_tensor(pair[1]).to(dtype)
 
 
-class EpochSampler(Sampler[Any]):
+class EpochSampler(DistributedSampler[Any]):
     """A new order, and new symmetries, each epoch; the same for the same seed and epoch.
 
     Nothing is taken from the global random state, so a run that is interrupted and
     resumed sees the same batches as one that is not. The trainer calls ``set_epoch``.
+    Of several training processes each takes every so-manieth item, so that their batches
+    together are those of one process with a batch so many times as large; the order is
+    filled up from its beginning where it does not divide.
 
     Parameters
     ----------
@@ -141,34 +145,37 @@ class EpochSampler(Sampler[Any]):
         Any integer.
     symmetries
         Which to draw from; none when left out.
+    num_replicas, rank
+        Number of training processes and number of this one; asked of torch when left out.
     """
 
     def __init__(
-        self, num_samples: int, seed: int, symmetries: BoxSymmetries | None = None
+        self,
+        num_samples: int,
+        seed: int,
+        symmetries: BoxSymmetries | None = None,
+        num_replicas: int | None = None,
+        rank: int | None = None,
     ) -> None:
-        self.num_samples = num_samples
-        self.seed = seed
+        if num_replicas is None or rank is None:
+            several = distributed.is_available() and distributed.is_initialized()
+            num_replicas = distributed.get_world_size() if several else 1
+            rank = distributed.get_rank() if several else 0
+        super().__init__(range(num_samples), num_replicas, rank, seed=seed)  # type: ignore[arg-type]
         self.symmetries = symmetries
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        return self.num_samples
 
     def __iter__(self) -> Iterator[Any]:
         """Indices, or pairs of index and symmetry."""
+        count = len(self.dataset)  # type: ignore[arg-type]
         rng = np.random.default_rng([self.seed, self.epoch])
-        order = rng.permutation(self.num_samples).tolist()
-        if self.symmetries is None:
-            return iter(order)
-        drawn = rng.integers(len(self.symmetries), size=self.num_samples)
-        return iter(
-            [(index, self.symmetries[int(g)]) for index, g in zip(order, drawn, strict=True)]
-        )
+        order: list[Any] = rng.permutation(count).tolist()
+        if self.symmetries is not None:
+            drawn = rng.integers(len(self.symmetries), size=count)
+            order = [
+                (index, self.symmetries[int(g)]) for index, g in zip(order, drawn, strict=True)
+            ]
+        filled = itertools.islice(itertools.cycle(order), self.total_size)
+        return itertools.islice(filled, self.rank, None, self.num_replicas)
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:
