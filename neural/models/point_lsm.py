@@ -55,8 +55,8 @@ class PointLatentSpectralModel(nn.Module):
     grid
         Points of the latent grid along each axis, at least 2 m.
     lower, upper
-        Opposite corners of the box that holds all domains, in the unit of the points; the
-        unit box when left out.
+        Opposite corners of the box that holds all domains, in the unit of the points, given
+        together. When left out, each sample's own points are scaled to the unit box.
     padding
         The periodic box is longer by this part of the domain's box, so that values at
         opposite sides need not agree.
@@ -131,7 +131,7 @@ class PointLatentSpectralModel(nn.Module):
         self.dimension = len(self.modes)
         self.grid = mode_counts(grid)
         check_resolved(self.grid, self.modes)
-        self.lower, self.upper = _box(lower, upper, self.dimension)
+        self.box = _box(lower, upper, self.dimension)
         if not 0 <= padding <= 1:
             raise InputError(f"padding={padding!r} must lie between 0 and 1")
         check_kind(coordinates)
@@ -164,8 +164,8 @@ class PointLatentSpectralModel(nn.Module):
             **self.network.options,
             "modes": list(self.modes),
             "grid": list(self.grid),
-            "lower": list(self.lower),
-            "upper": list(self.upper),
+            "lower": list(self.box[0]) if self.box else None,
+            "upper": list(self.box[1]) if self.box else None,
             "padding": self.padding,
             "coordinates": coordinates,
         }
@@ -229,29 +229,39 @@ class PointLatentSpectralModel(nn.Module):
             return modes_at_points(found, positions.to(dtype), self.modes)
 
     def _scaled(self, points: Tensor, mask: Tensor | None) -> Tensor:
-        """Coordinates with the box scaled to the unit box."""
-        lower = points.new_tensor(self.lower)
-        scaled = (points - lower) / (points.new_tensor(self.upper) - lower)
-        outside = ((scaled < -1e-3) | (scaled > 1 + 1e-3) | ~scaled.isfinite()).any(-1)
+        """Coordinates with the box scaled to the unit box; masked points in its middle."""
+        counts = torch.ones_like(points[..., 0], dtype=torch.bool)
         if mask is not None:
-            outside = outside & (mask != 0)
-            scaled = torch.where((mask != 0).unsqueeze(-1), scaled, 0.5)
-        if bool(outside.any()):
+            counts = counts & (mask != 0)
+        inside = counts.unsqueeze(-1)
+        if self.box:
+            lower, upper = points.new_tensor(self.box[0]), points.new_tensor(self.box[1])
+        else:
+            infinite = points.new_tensor(float("inf"))
+            lower = torch.where(inside, points, infinite).amin(-2, keepdim=True)
+            upper = torch.where(inside, points, -infinite).amax(-2, keepdim=True)
+        sides = (upper - lower).clamp_min(torch.finfo(points.dtype).tiny)
+        scaled = (points - lower) / sides
+        wrong = ((scaled < -1e-3) | (scaled > 1 + 1e-3) | ~scaled.isfinite()).any(-1) & counts
+        if bool(wrong.any()):
             raise InputError(
-                f"{int(outside.sum())} points lie outside the box from {self.lower} to "
-                f"{self.upper}; make the model with the lower and upper corners of a box that "
-                "holds all points"
+                f"{int(wrong.sum())} points are not finite or lie outside the box {self.box}; make "
+                "the model with the lower and upper corners of a box that holds all points"
             )
-        return scaled
+        return torch.where(inside, scaled, 0.5)
 
 
 def _box(
     lower: Sequence[float] | None, upper: Sequence[float] | None, dimension: int
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    low = tuple(float(value) for value in ((0.0,) * dimension if lower is None else lower))
-    high = tuple(float(value) for value in ((1.0,) * dimension if upper is None else upper))
+) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    if lower is None and upper is None:
+        return None
+    low, high = (tuple(float(value) for value in given or ()) for given in (lower, upper))
     if len(low) != dimension or len(high) != dimension:
-        raise InputError(f"lower={lower} and upper={upper} must hold {dimension} numbers each")
+        raise InputError(
+            f"lower={lower} and upper={upper} must hold {dimension} numbers each, or both be left "
+            "out"
+        )
     if not all(a < b and abs(a) + abs(b) < float("inf") for a, b in zip(low, high, strict=True)):
         raise InputError(f"the box from {low} to {high} must be finite, lower below upper")
     return low, high

@@ -113,7 +113,7 @@ def test_a_mask_leaves_the_other_points_as_they_are() -> None:
 
 
 def test_a_grid_is_its_points() -> None:
-    model = small().eval().double()
+    model = small(lower=[0.0, 0.0], upper=[1.0, 1.0]).eval().double()
     inputs = torch.randn(2, 2, 6, 7, dtype=DOUBLE)
     axes = [(torch.arange(n, dtype=DOUBLE) + 0.5) / n for n in (6, 7)]
     points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).flatten(0, 1)
@@ -122,13 +122,23 @@ def test_a_grid_is_its_points() -> None:
 
 
 def test_units_of_the_points_are_those_of_the_box() -> None:
-    unit, scaled = small(), small(lower=[-1.0, 10.0], upper=[3.0, 30.0])
+    unit, scaled = (
+        small(lower=[0.0, 0.0], upper=[1.0, 1.0]),
+        small(lower=[-1.0, 10.0], upper=[3.0, 30.0]),
+    )
     scaled.load_state_dict(unit.state_dict())
     inputs, points = torch.randn(1, 2, 30), torch.rand(30, 2)
     moved = points * torch.tensor([4.0, 20.0]) + torch.tensor([-1.0, 10.0])
     torch.testing.assert_close(
         scaled.eval()(inputs, moved), unit.eval()(inputs, points), rtol=1e-3, atol=1e-4
     )
+
+
+def test_without_a_box_points_may_be_scaled_and_shifted() -> None:
+    model = small().eval()
+    inputs, points = torch.randn(2, 2, 30), torch.rand(2, 30, 2)
+    moved = points * torch.tensor([4.0, 20.0]) - 3.0
+    torch.testing.assert_close(model(inputs, moved), model(inputs, points), rtol=1e-3, atol=1e-4)
 
 
 def test_three_dimensions_and_description() -> None:
@@ -143,7 +153,7 @@ def test_three_dimensions_and_description() -> None:
     ("options", "message"),
     [
         ({"modes": [9, 4]}, "does not resolve modes"),
-        ({"upper": [0.0, 1.0]}, "lower below upper"),
+        ({"lower": [0.0, 0.0], "upper": [0.0, 1.0]}, "lower below upper"),
         ({"lower": [0.0]}, "must hold 2 numbers"),
         ({"padding": -0.1}, "padding"),
     ],
@@ -157,8 +167,8 @@ def test_refuses_points() -> None:
     model = small()
     points = torch.rand(30, 2)
     points[3, 0], points[7, 1] = 1.5, float("nan")
-    with pytest.raises(InputError, match="2 points lie outside the box"):
-        model(torch.randn(1, 2, 30), points)
+    with pytest.raises(InputError, match="2 points are not finite or lie outside the box"):
+        small(lower=[0.0, 0.0], upper=[1.0, 1.0])(torch.randn(1, 2, 30), points)
     with pytest.raises(InputError, match="points of shape"):
         model(torch.randn(1, 2, 30), torch.rand(30, 3))
     with pytest.raises(InputError, match="does not fit"):
