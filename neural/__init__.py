@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from neural.training.losses import RelativeH1 as RelativeH1
     from neural.training.losses import RelativeL2 as RelativeL2
     from neural.training.module import SurrogateModule as SurrogateModule
+    from neural.training.trajectory_data import TrajectoryDataModule as TrajectoryDataModule
+    from neural.training.trajectory_module import TrajectoryModule as TrajectoryModule
+    from neural.trajectory_surrogate import TrajectorySurrogate as TrajectorySurrogate
 
 _HOME = {
     "DiffusionSolve": "neural.diffusion_stencils",
@@ -43,6 +46,9 @@ _HOME = {
     "StencilConvolution": "neural.stencils",
     "Surrogate": "neural.surrogate",
     "SurrogateModule": "neural.training.module",
+    "TrajectoryDataModule": "neural.training.trajectory_data",
+    "TrajectoryModule": "neural.training.trajectory_module",
+    "TrajectorySurrogate": "neural.trajectory_surrogate",
     "diffusion_coefficients": "neural.diffusion_stencils",
     "evaluate": "neural.evaluation.measurement",
     "get_model": "neural.models.registry",

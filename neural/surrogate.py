@@ -62,7 +62,7 @@ class Surrogate:
         *,
         device: str | torch.device = "cpu",
     ) -> None:
-        self.device = _checked_device(device)
+        self.device = checked_device(device)
         self.model = model.to(self.device).eval()
         self.input_normalizer = input_normalizer.to(self.device)
         self.output_normalizer = output_normalizer.to(self.device)
@@ -348,7 +348,19 @@ class Surrogate:
         warnings.warn(message, SurrogateWarning, stacklevel=stacklevel)
 
 
-def _checked_device(device: str | torch.device) -> torch.device:
+def checked_device(device: str | torch.device) -> torch.device:
+    """The device, if it is there.
+
+    Raises
+    ------
+    InputError
+        If it is unknown, or a GPU that is absent.
+
+    Examples
+    --------
+    >>> checked_device("cpu")
+    device(type='cpu')
+    """
     try:
         chosen = torch.device(device)
     except RuntimeError as error:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from neural.training.tensor_files import TensorFileReader as TensorFileReader
     from neural.training.trajectory_data import TrajectoryDataModule as TrajectoryDataModule
     from neural.training.trajectory_module import TrajectoryModule as TrajectoryModule
+    from neural.training.weight_average import WeightAverage as WeightAverage
 
 _HOME = {
     "FieldLoss": "neural.training.losses",
@@ -35,6 +36,7 @@ _HOME = {
     "TensorFileReader": "neural.training.tensor_files",
     "TrajectoryDataModule": "neural.training.trajectory_data",
     "TrajectoryModule": "neural.training.trajectory_module",
+    "WeightAverage": "neural.training.weight_average",
 }
 __all__ = list(_HOME)
 
