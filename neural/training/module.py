@@ -23,7 +23,7 @@ from neural.training.description import (
     describe_data,
     describe_training,
 )
-from neural.training.losses import FieldLoss, RelativeL2, relative_l2
+from neural.training.losses import FieldLoss, RelativeL2, relative_l2, total_of
 from neural.training.normalizers import GaussianNormalizer, Statistics
 from neural.training.optimization import (
     Optimization,
@@ -129,12 +129,16 @@ class SurrogateModule(lightning.LightningModule):
         """Loss of one batch."""
         inputs, targets, numbers = batch
         predictions = self(inputs)
-        values = self.loss.of_batch(predictions, targets, inputs)
+        terms = self.loss.terms(predictions, targets, inputs)
+        values = total_of(terms)
         if not bool(torch.isfinite(values).all()):
             raise self._failure(numbers[~torch.isfinite(values)], batch_idx)
         with torch.no_grad():
             error = relative_l2(predictions, targets).mean()
         self._log("train_relative_l2", error, len(inputs), on_step=False)
+        if len(terms) > 1:
+            for name, term in terms.items():
+                self._log(f"train_loss_{name}", term.detach().mean(), len(inputs))
         # processes average their gradients, which for a sum over the batch is one part of it
         total = values.sum() * self.trainer.world_size
         return total if self.loss.reduction == "sum" else values.mean()

@@ -203,6 +203,8 @@ def test_weighted_sum_adds_names_and_prepares() -> None:
     assert list(terms) == ["values", "keys", "equation"]
     assert torch.allclose(terms["keys"], 0.5 * inner.per_sample(u, v))
     assert torch.allclose(loss.of_batch(u, v, inputs), sum(terms.values()))
+    single = loss.of_batch(u.float(), v.float(), inputs.float())
+    assert torch.allclose(single, sum(terms.values()), rtol=1e-5)
     with pytest.raises(InputError, match="PDEResidual needs the inputs too"):
         loss(u, v)
 
@@ -251,6 +253,7 @@ def test_equations_are_in_float64_under_autocast() -> None:
 def test_data_without_usable_equations_are_refused() -> None:
     for info, message in (
         (SimpleNamespace(path="x.pt", family="theirs"), "whose equations are not known here"),
+        (described("darcy2d", location="points"), "are not on a uniform grid"),
         (described("poisson2d"), "boundary values are given on the sides"),
         (described("heat2d"), "no linear system of one unknown a cell"),
         (described("bratu2d"), "no linear system of one unknown a cell"),
@@ -263,6 +266,8 @@ def test_data_without_usable_equations_are_refused() -> None:
     ):
         with pytest.raises(InputError, match=message):
             PDEResidual().prepare(info)
+    with pytest.raises(InputError, match="are not on a uniform grid"):
+        RelativeSobolev().prepare(described("darcy2d", location="points"))
 
 
 def test_refusals(tmp_path) -> None:

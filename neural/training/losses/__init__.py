@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from neural.training.losses.bands import BandL2 as BandL2
     from neural.training.losses.base import FieldLoss as FieldLoss
     from neural.training.losses.base import relative_l2 as relative_l2
+    from neural.training.losses.base import total_of as total_of
     from neural.training.losses.energy import RelativeEnergy as RelativeEnergy
     from neural.training.losses.family_operator import FamilyOperator as FamilyOperator
     from neural.training.losses.matrix_norm import EnergyNorm as EnergyNorm
@@ -39,6 +40,7 @@ _HOME = {
     "RelativeSobolev": "sobolev",
     "WeightedSum": "weighted_sum",
     "relative_l2": "base",
+    "total_of": "base",
 }
 __all__ = list(_HOME)
 

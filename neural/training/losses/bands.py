@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from meshes.errors import InputError
-from neural.training.losses.base import Reduction, check_shapes, relative
+from neural.training.losses.base import Reduction, check_shapes, relative, total_of
 from neural.training.losses.spectral_loss import SpectralLoss
 from neural.training.losses.spectrum import Extension
 
@@ -124,4 +124,4 @@ class BandL2(SpectralLoss):
 
     def per_sample(self, prediction: Tensor, target: Tensor) -> Tensor:
         """One value a sample, shape ``(batch,)``."""
-        return torch.stack(list(self.terms(prediction, target, target).values())).sum(0)
+        return total_of(self.terms(prediction, target, target))

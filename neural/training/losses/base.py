@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
@@ -102,6 +103,18 @@ def relative(errors: Tensor, norms: Tensor, what: str = "target") -> Tensor:
         )
     ratios: Tensor = errors / norms
     return ratios
+
+
+def total_of(terms: Mapping[str, Tensor]) -> Tensor:
+    """The sum of a loss's terms, in the widest of their types.
+
+    Examples
+    --------
+    >>> total_of({"data": torch.ones(2), "residual": torch.ones(2, dtype=torch.float64)})
+    tensor([2., 2.], dtype=torch.float64)
+    """
+    first, *others = terms.values()
+    return sum(others, first)
 
 
 def check_shapes(prediction: Tensor, target: Tensor) -> None:

@@ -64,6 +64,12 @@ class FamilyOperator:
                 f"'{info.path}' is of family '{info.family}', whose equations are not known here; "
                 "this loss needs data of a registered family ('pdesolve list')"
             )
+        if info.location not in ("cell", "vertex"):
+            raise InputError(
+                f"the values of '{info.path}' are not on a uniform grid (location="
+                f"'{info.location}'), and this loss knows equations on grids only; use RelativeL2, "
+                "or EnergyNorm with a matrix of the mesh"
+            )
         distribution = distribution_of(info)
         if distribution:
             raise InputError(

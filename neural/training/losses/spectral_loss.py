@@ -48,6 +48,12 @@ class SpectralLoss(FieldLoss):
     def prepare(self, info: Any) -> None:
         """Take the box of the training data, if none was given."""
         if not self._fixed:
+            if info.location not in ("cell", "vertex"):
+                raise InputError(
+                    f"the values of '{info.path}' are not on a uniform grid (location="
+                    f"'{info.location}'), where waves have no fast transforms; use RelativeL2, or "
+                    "EnergyNorm with a matrix of the mesh"
+                )
             lengths = [high - low for low, high in zip(info.lower, info.upper, strict=True)]
             self._box = BoxSpectrum.of_box(lengths, info.periodic, self.extension, info.location)
 

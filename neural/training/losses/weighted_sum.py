@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
 from meshes.errors import InputError, suggest
-from neural.training.losses.base import FieldLoss, Reduction
+from neural.training.losses.base import FieldLoss, Reduction, total_of
 
 
 class WeightedSum(FieldLoss):
@@ -45,6 +44,7 @@ class WeightedSum(FieldLoss):
               residual: {class_path: neural.training.losses.PDEResidual}
             weights: {residual: 0.1}
 
+    >>> import torch
     >>> from neural.training import RelativeH1, RelativeL2
     >>> loss = WeightedSum({"values": RelativeL2(), "slopes": RelativeH1()}, {"slopes": 0.5})
     >>> ramp = torch.tensor([[[1.0, 2.0, 3.0]]])
@@ -92,12 +92,16 @@ class WeightedSum(FieldLoss):
 
     def of_batch(self, prediction: Tensor, target: Tensor, inputs: Tensor) -> Tensor:
         """One value a sample, shape ``(batch,)``."""
-        return torch.stack(list(self.terms(prediction, target, inputs).values())).sum(0)
+        return total_of(self.terms(prediction, target, inputs))
 
     def per_sample(self, prediction: Tensor, target: Tensor) -> Tensor:
         """One value a sample, for losses that do not look at the inputs."""
-        values = [weight * loss.per_sample(prediction, target) for _, loss, weight in self._parts()]
-        return torch.stack(values).sum(0)
+        return total_of(
+            {
+                name: weight * loss.per_sample(prediction, target)
+                for name, loss, weight in self._parts()
+            }
+        )
 
     def _parts(self) -> Iterator[tuple[str, FieldLoss, float]]:
         for name, loss, weight in zip(self.names, self.losses, self.weights, strict=True):
