@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytorch_lightning as lightning
@@ -30,6 +30,8 @@ from neural.training.checkpoints import read_checkpoint
 from neural.training.data import PDEDataModule
 from neural.training.module import SurrogateModule
 from neural.training.report import EpochReport
+from neural.training.trajectory_data import TrajectoryDataModule
+from neural.training.trajectory_module import TrajectoryModule
 
 ACTIONS = {
     "fit": "train; writes last.ckpt, with validation data best.ckpt, metrics.csv, config.yaml",
@@ -37,6 +39,11 @@ ACTIONS = {
     "test": "error on the test data",
     "predict": "outputs for the test data, as an array",
 }
+TASKS: dict[str, tuple[type[lightning.LightningModule], type[lightning.LightningDataModule]]] = {
+    "steady": (SurrogateModule, PDEDataModule),
+    "trajectory": (TrajectoryModule, TrajectoryDataModule),
+}
+"""What the key ``task`` of a configuration means: the training module and its data."""
 _EXAMPLES = """\
 examples:
   pdesolve train fit --config examples/darcy_fno.yaml
@@ -49,11 +56,10 @@ examples:
 class TrainingCommand(LightningCLI):
     """Lightning's command line with this project's model, data and output folder."""
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, words: Sequence[str], task: str) -> None:
         options: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
         super().__init__(
-            SurrogateModule,
-            PDEDataModule,
+            *TASKS[task],
             save_config_callback=_SaveConfig,
             save_config_kwargs={"overwrite": True, "save_to_log_dir": False},
             trainer_defaults={
@@ -78,7 +84,13 @@ class TrainingCommand(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the output folder."""
+        """Add the task and the output folder."""
+        parser.add_argument(
+            "--task",
+            type=Literal["steady", "trajectory"],
+            default="steady",
+            help="steady: from input to output fields; trajectory: from frames to later frames",
+        )
         parser.add_argument(
             "--out", type=str, default="training", help="folder for checkpoints and logs"
         )
@@ -89,7 +101,7 @@ class TrainingCommand(LightningCLI):
     def instantiate_trainer(self, **options: Any) -> lightning.Trainer:
         """The trainer, writing into the output folder."""
         out, fitting = Path(self._get(self.config, "out")), self.subcommand == "fit"
-        data = cast("PDEDataModule", self.datamodule)
+        data = cast("PDEDataModule | TrajectoryDataModule", self.datamodule)
         if not fitting and self._get(self.config, "ckpt_path") is None:
             raise InputError(
                 f"--ckpt_path is missing: 'pdesolve train {self.subcommand}' needs the checkpoint "
@@ -125,7 +137,9 @@ class TrainingCommand(LightningCLI):
         if path is not None:
             read_checkpoint(path)
 
-    def _callbacks(self, out: Path, data: PDEDataModule) -> list[lightning.Callback]:
+    def _callbacks(
+        self, out: Path, data: PDEDataModule | TrajectoryDataModule
+    ) -> list[lightning.Callback]:
         bar = bool(self._get(self.config_init, "trainer").get("enable_progress_bar"))
         found: list[lightning.Callback] = [] if bar else [EpochReport()]
         validated = bool(data.paths["validation"]) or bool(data.fractions and data.fractions[1])
@@ -145,18 +159,43 @@ class TrainingCommand(LightningCLI):
         return given
 
     def predict(self, **options: Any) -> None:
-        """Predict the test data and write ``predictions.npy``, shape (sample, channel, *shape)."""
+        """Predict the test data and write ``predictions.npy``.
+
+        Its shape is (sample, channel, *shape), with an axis of frames after that of samples
+        for trajectories.
+        """
+        if self.trainer.world_size > 1:
+            raise InputError(
+                f"predictions on {self.trainer.world_size} devices would be in pieces; give "
+                "--trainer.devices 1"
+            )
         parts = self.trainer.predict(**options)
         out = Path(self._get(self.config, "out"))
         out.mkdir(parents=True, exist_ok=True)
         np.save(out / "predictions.npy", torch.cat(cast("Any", parts)).cpu().numpy())
         print(f"wrote {out / 'predictions.npy'}")
 
+    def after_test(self) -> None:
+        """Write the errors of the frames of trajectories, ``frame_errors.csv``."""
+        module = self.model
+        if not isinstance(module, TrajectoryModule) or not self.trainer.is_global_zero:
+            return
+        out = Path(self._get(self.config, "out"))
+        out.mkdir(parents=True, exist_ok=True)
+        rows = [
+            f"{number},{number * module.time_step:.10g},{error:.10g}"
+            for number, error in enumerate(module.frame_errors, start=1)
+        ]
+        (out / "frame_errors.csv").write_text(
+            "\n".join(["frame,time_after_history,relative_l2", *rows]) + "\n"
+        )
+        print(f"wrote {out / 'frame_errors.csv'}")
+
     def after_fit(self) -> None:
         """Say where the results are."""
         if not self.trainer.is_global_zero:
             return
-        module = cast("SurrogateModule", self.model)
+        module = cast("SurrogateModule | TrajectoryModule", self.model)
         out = Path(self._get(self.config, "out"))
         metrics = ", ".join(
             f"{name.replace('_relative_l2', '')} {float(value):.4f}"
@@ -220,17 +259,49 @@ def main(words: Sequence[str]) -> int:
     if words[0] not in ACTIONS:
         raise InputError(f"there is no action '{words[0]}'. {suggest(words[0], ACTIONS)}")
     _check_paths(words)
+    task = task_of(words)
     with _quiet():
         try:
-            TrainingCommand(words)
+            TrainingCommand(words, task)
         except ArgumentError as error:
-            raise InputError(explain(str(error))) from error
+            raise InputError(explain(str(error), task)) from error
         except MisconfigurationException as error:
             raise InputError(str(error)) from error
     return 0
 
 
-def explain(text: str) -> str:
+def task_of(words: Sequence[str]) -> str:
+    """The task that words and their configuration files name; the last one counts.
+
+    Raises
+    ------
+    InputError
+        If there is no such task.
+
+    Examples
+    --------
+    >>> task_of(["fit", "--task", "trajectory"])
+    'trajectory'
+    """
+    from pdesolve.command_line.parsing import read_config
+
+    found: Any = "steady"
+    for index, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        given = value if equals else (list(words) + [""])[index + 1]
+        if name == "--task":
+            found = given
+        elif name in ("--config", "-c"):
+            content = read_config(given)
+            inside = content.get(words[0])
+            found = content.get("task", found)
+            found = inside.get("task", found) if isinstance(inside, dict) else found
+    if found not in TASKS:
+        raise InputError(f"there is no task '{found}'. {suggest(str(found), TASKS)}")
+    return str(found)
+
+
+def explain(text: str, task: str = "steady") -> str:
     """A parser's message in this project's words: the key, and the nearest known one.
 
     Examples
@@ -243,7 +314,7 @@ def explain(text: str) -> str:
         r"does not accept option '([\w.-]+)'", line
     )
     if unknown:
-        return f"there is no option '{unknown[1]}'. {_nearest(unknown[1])}"
+        return f"there is no option '{unknown[1]}'{_elsewhere(unknown[1], task)}"
     wrong = re.search(r'Parser key "([^"]+)":', line)
     foreign = re.search(r"Import path (\S+) does not correspond to a subclass of (\w+)", line)
     if wrong and foreign:
@@ -278,8 +349,19 @@ def _worded(kind: str) -> str:
     return ("one of " if literal else "") + " or ".join(choices)
 
 
-def _nearest(key: str) -> str:
-    known = _known_keys()
+def _elsewhere(key: str, task: str) -> str:
+    """What to say about an unknown key: that it belongs to another task, or the nearest one."""
+    for other in TASKS:
+        if key in _known_keys(other) and key not in _known_keys(task):
+            return (
+                f" with task: {task}, but there is with task: {other}. Write 'task: {other}' in "
+                f"the configuration, or give --task {other}"
+            )
+    return f". {_nearest(key, task)}"
+
+
+def _nearest(key: str, task: str) -> str:
+    known = _known_keys(task)
     group, _, leaf = key.rpartition(".")
     siblings = {name.rpartition(".")[2]: name for name in known if name.startswith(f"{group}.")}
     anywhere = {name.rpartition(".")[2]: name for name in known}
@@ -291,15 +373,15 @@ def _nearest(key: str) -> str:
     return "See 'pdesolve train fit --help'"
 
 
-def _known_keys() -> list[str]:
+def _known_keys(task: str) -> list[str]:
     import inspect
 
     groups: dict[str, Any] = {
-        "model": SurrogateModule,
-        "data": PDEDataModule,
+        "model": TASKS[task][0],
+        "data": TASKS[task][1],
         "trainer": lightning.Trainer,
     }
-    keys = ["config", "out", "overwrite", "ckpt_path", "seed_everything"]
+    keys = ["config", "task", "out", "overwrite", "ckpt_path", "seed_everything"]
     for group, owner in groups.items():
         names = [name for name in inspect.signature(owner).parameters if name != "self"]
         keys += [group, *(f"{group}.{name}" for name in names)]

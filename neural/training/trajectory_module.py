@@ -293,6 +293,11 @@ class TrajectoryModule(lightning.LightningModule):
         self._check_data("test")
 
     @property
+    def time_step(self) -> float:
+        """Time between two frames of the training data."""
+        return float(self._described["time_step"])
+
+    @property
     def training_seconds(self) -> float:
         """Wall-clock seconds spent in training so far, over all resumed runs."""
         running = time.perf_counter() - self._since if self._since else 0.0
