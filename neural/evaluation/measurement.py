@@ -17,10 +17,11 @@ from meshes.structured import FloatArray, StructuredGrid
 from neural.evaluation import metrics
 from neural.evaluation.problems import problems_of, zero_sides_of
 from neural.evaluation.report import DatasetErrors, EvaluationReport
+from neural.evaluation.spectra import octave_errors, relative_sobolev
 from neural.models.spectral_convolution import positive_integer
 from neural.surrogate import Surrogate
 from neural.training.compatibility import distribution_of
-from neural.training.data import open_samples
+from neural.training.layouts import open_samples
 from neural.training.samples import plain
 from operators.failures import SurrogateWarning
 from pdesolve.problems.base import Problem
@@ -54,8 +55,9 @@ def evaluate(
     Returns
     -------
     EvaluationReport
-        Means over samples of: relative L2, RMSE, nRMSE, VRMSE, relative H1, relative energy
-        (where the family has a form on grids), and the error in three frequency bands.
+        Means over samples of: relative L2, RMSE, nRMSE, VRMSE, relative maximum, relative H1
+        and H-1, relative energy (where the family has a form on grids), and the error in
+        three frequency bands; and the error of the waves in each octave.
 
     Raises
     ------
@@ -89,7 +91,8 @@ def evaluate(
         else Surrogate.load(checkpoint, device=device)
     )
     time = int(surrogate.metadata["data"].get("output_time", -1))
-    sources = [open_samples(path, output_time=time) for path in files]
+    reading = surrogate.metadata["data"].get("reading", {})
+    sources = [open_samples(path, output_time=time, **reading) for path in files]
     for source in sources:  # all are checked before the first is measured
         _check(surrogate, source)
     described = surrogate.metadata
@@ -160,14 +163,15 @@ def _measure(
     predictions, seconds = _predict(surrogate, inputs, batch_size)
     problems, remark = problems_of(info, source.valid_indices, inputs, grid)
     remarks = [remark] if remark else []
+    zero_sides = zero_sides_of(problems[0], grid) if problems else ()
     found: dict[str, FloatArray] = {
         "relative_l2": metrics.relative_l2(predictions, targets),
         "rmse": metrics.root_mean_square_error(predictions, targets),
         "nrmse": metrics.normalized_error(predictions, targets),
         "vrmse": metrics.variance_scaled_error(predictions, targets),
-        "relative_h1": metrics.relative_h1(
-            predictions, targets, grid, zero_sides_of(problems[0], grid) if problems else ()
-        ),
+        "relative_maximum": metrics.relative_maximum(predictions, targets),
+        "relative_h1": metrics.relative_h1(predictions, targets, grid, zero_sides),
+        "relative_dual": relative_sobolev(predictions, targets, grid, -1, zero_sides),
     }
     if problems and problems[0].has_stencil and targets.shape[1] == 1:
         found["relative_energy"] = metrics.relative_energy(
@@ -196,6 +200,7 @@ def _measure(
         break_even=break_even(training, solver, seconds),
         break_even_with_data=break_even(training + num_train * (solver or 0.0), solver, seconds),
         remarks=tuple(remarks),
+        octaves=octave_errors(predictions, targets, grid, zero_sides),
     )
 
 

@@ -72,8 +72,59 @@ def check_same_grid(split: str, sources: Sequence[Any]) -> None:
     _same(
         sources,
         {"shape": "the number of points"},
-        f"The files of the {split} split must be on one grid",
+        f"The files of the {split} split must be on one grid, unless mixing is set to "
+        "'proportional' or 'alternating'",
     )
+
+
+def check_same_channels(sources: Sequence[Any]) -> None:
+    """Files of several families: one set of channels and one dimension.
+
+    Raises
+    ------
+    InputError
+        If two files differ.
+    """
+    _same(
+        sources,
+        {
+            "inputs": "input fields",
+            "outputs": "output fields",
+            "location": "where values sit",
+        },
+        "One model needs the same channels for all families",
+    )
+    for source in sources[1:]:
+        one, two = len(sources[0].info.shape), len(source.info.shape)
+        if one != two:
+            raise InputError(
+                f"'{sources[0].path}' has {one} axes of space and '{source.path}' has {two}; one "
+                "model works in one dimension"
+            )
+
+
+def check_resolutions(sources: Sequence[Any], model: Any, statistics: str) -> None:
+    """Several grids need a model, and statistics, that are not tied to one.
+
+    Raises
+    ------
+    InputError
+        If there are several grids and the model or the statistics have one resolution.
+    """
+    shapes = list(dict.fromkeys(tuple(source.info.shape) for source in sources))
+    if len(shapes) < 2:
+        return
+    listed = ", ".join(map(str, shapes))
+    if not getattr(model, "resolution_invariant", True):
+        raise InputError(
+            f"the files are on the grids {listed}, and a {type(model).__name__} has one "
+            "resolution; give files of one grid, or take a model that works on all, such as 'fno'"
+        )
+    if statistics == "point":
+        raise InputError(
+            f"the files are on the grids {listed}, and statistics='point' belong to one grid; use "
+            "statistics='channel'"
+        )
 
 
 def distribution_of(info: Any) -> str:
@@ -102,8 +153,9 @@ def check_same_distribution(split: str, sources: Sequence[Any]) -> None:
 def check_disjoint(sources: Mapping[str, Sequence[Any]]) -> None:
     """No sample twice, within a split or in two of them.
 
-    Samples of generated files are the same when seed, split name and number are; tensor
-    files are compared by content.
+    Samples of generated files are the same when family, seed, split name and number are;
+    other files are compared by content. One split may hold the same samples on several
+    grids.
 
     Raises
     ------
@@ -112,6 +164,10 @@ def check_disjoint(sources: Mapping[str, Sequence[Any]]) -> None:
     """
     named = [(split, source) for split in sources for source in sources[split]]
     for (one_split, one), (two_split, two) in itertools.combinations(named, 2):
+        if one.info.family != two.info.family:
+            continue
+        if one_split == two_split and tuple(one.info.shape) != tuple(two.info.shape):
+            continue
         where = f"{one_split} file '{one.path}' and {two_split} file '{two.path}'"
         if one.info.sha256 == two.info.sha256:
             raise InputError(f"{where} hold the same samples")
@@ -129,5 +185,9 @@ def check_disjoint(sources: Mapping[str, Sequence[Any]]) -> None:
 
 
 def _digests(source: Any) -> set[bytes]:
-    inputs, _ = source.read(source.valid_indices)
-    return {hashlib.sha256(values.tobytes()).digest() for values in inputs}
+    found = set()
+    numbers = source.valid_indices
+    for start in range(0, len(numbers), 64):
+        inputs, _ = source.read(numbers[start : start + 64])
+        found |= {hashlib.sha256(values.tobytes()).digest() for values in inputs}
+    return found

@@ -8,44 +8,28 @@ from typing import Any, Literal
 
 import numpy as np
 import pytorch_lightning as lightning
-from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from meshes.errors import InputError, suggest
 from neural.models.spectral_convolution import positive_integer
+from neural.training.batches import MIXINGS, EpochBatches, Mixing
 from neural.training.compatibility import (
     check_disjoint,
+    check_same_channels,
     check_same_distribution,
     check_same_family,
     check_same_grid,
 )
-from neural.training.mesh_files import MeshFileReader, is_mesh_file
-from neural.training.samples import EpochSampler, SampleDataset, SampleSource
+from neural.training.derived_samples import ScalarChannels
+from neural.training.layouts import Layout, open_samples
+from neural.training.samples import SampleDataset
 from neural.training.symmetries import BoxSymmetries
-from neural.training.tensor_files import SUFFIXES, TensorFileReader
 
 Paths = str | Path | Sequence[str | Path] | None
 SPLITS = ("train", "validation", "test")
 AUGMENTATIONS = ("none", "square symmetries")
-
-
-def open_samples(path: str | Path, *, output_time: int = -1) -> SampleSource:
-    """Open a generated HDF5 set, or a ``{x, y}`` tensor file.
-
-    Parameters
-    ----------
-    path
-        The file.
-    output_time
-        Which of the times of a data set of trajectories gives the outputs.
-    """
-    if Path(path).suffix in SUFFIXES:
-        return TensorFileReader(path)
-    if is_mesh_file(path):
-        return MeshFileReader(path)
-    from pdesolve.data import open_dataset
-
-    return open_dataset(path, output_time=output_time)
+FAMILIES = ("one", "several", "labelled")
+Loader = DataLoader[Any]
 
 
 class PDEDataModule(lightning.LightningDataModule):
@@ -81,6 +65,23 @@ class PDEDataModule(lightning.LightningDataModule):
         In data sets of trajectories, the number of the time whose state is the output;
         -1 is the last. The inputs are the initial state and whatever else the family
         names.
+    layout
+        Of the files: ``"auto"`` finds out. See :func:`neural.training.layouts.open_samples`.
+    subsampling
+        Use every so-manyth vertex, or means over so many cells, along each axis.
+    input_fields, output_fields
+        Which fields to use, where the layout leaves a choice.
+    scalar_channels
+        Scalar parameters of the files that become inputs, constant over the grid.
+    mixing
+        ``"none"``: the files of a split are on one grid. ``"proportional"`` and
+        ``"alternating"`` allow several; a batch is of one grid and one family, see
+        :class:`neural.training.batches.EpochBatches`. Validation and test errors are then
+        given for each file and over all. `num_train` counts the samples of each file.
+    families
+        ``"one"``; with `mixing`, ``"several"`` families with the same channels may be mixed,
+        and ``"labelled"`` adds an input ``family_NAME`` for each, 1 in samples of that
+        family and 0 in others. Units and box then may differ between families.
 
     Raises
     ------
@@ -109,6 +110,13 @@ class PDEDataModule(lightning.LightningDataModule):
         num_workers: int = 0,
         memory_limit: int = 2 * 1024**3,
         output_time: int = -1,
+        layout: Layout = "auto",
+        subsampling: int = 1,
+        input_fields: Sequence[str] | None = None,
+        output_fields: Sequence[str] | None = None,
+        scalar_channels: Sequence[str] | None = None,
+        mixing: Mixing = "none",
+        families: Literal["one", "several", "labelled"] = "one",
     ) -> None:
         super().__init__()
         self.paths = {
@@ -125,8 +133,18 @@ class PDEDataModule(lightning.LightningDataModule):
             )
         if not any(self.paths.values()):
             raise InputError("no data file; give train, validation or test")
-        if augment not in AUGMENTATIONS:
-            raise InputError(f"augment={augment!r}. {suggest(str(augment), AUGMENTATIONS)}")
+        for name, value, allowed in (
+            ("augment", augment, AUGMENTATIONS),
+            ("mixing", mixing, MIXINGS),
+            ("families", families, FAMILIES),
+        ):
+            if value not in allowed:
+                raise InputError(f"{name}={value!r}. {suggest(str(value), allowed)}")
+        if families != "one" and mixing == "none":
+            raise InputError(
+                f"families='{families}' mixes batches of several families; set mixing to "
+                "'proportional' or 'alternating'"
+            )
         if num_workers < 0 or memory_limit < 0 or seed < 0:
             raise InputError(
                 f"num_workers={num_workers}, memory_limit={memory_limit} and seed={seed} must be "
@@ -140,6 +158,17 @@ class PDEDataModule(lightning.LightningDataModule):
         self.num_workers = num_workers
         self.memory_limit = memory_limit
         self.output_time = output_time
+        self.mixing = mixing
+        self.families = families
+        given: dict[str, Any] = {
+            "layout": None if layout == "auto" else layout,
+            "subsampling": None if subsampling == 1 else subsampling,
+            "input_fields": _as_names("input_fields", input_fields),
+            "output_fields": _as_names("output_fields", output_fields),
+            "scalar_channels": _as_names("scalar_channels", scalar_channels),
+        }
+        self.reading = {name: value for name, value in given.items() if value is not None}
+        """Options of :func:`open_samples` that are not its defaults."""
         self._splits: dict[str, SampleDataset] = {}
 
     def setup(self, stage: str | None = None) -> None:
@@ -147,14 +176,25 @@ class PDEDataModule(lightning.LightningDataModule):
         del stage
         if self._splits:
             return
-        sources = {
-            name: [open_samples(path, output_time=self.output_time) for path in self.paths[name]]
+        sources: dict[str, list[Any]] = {
+            name: [
+                open_samples(path, output_time=self.output_time, **self.reading)
+                for path in self.paths[name]
+            ]
             for name in SPLITS
         }
+        if self.families == "labelled":
+            sources = _labelled(sources)
         every = [source for name in SPLITS for source in sources[name]]
-        check_same_family(every)
+        if self.families == "one":
+            check_same_family(every)
+        else:
+            check_same_channels(every)
+            for family in {source.info.family for source in every}:
+                check_same_family([source for source in every if source.info.family == family])
         for name in SPLITS:
-            check_same_grid(name, sources[name])
+            if self.mixing == "none":
+                check_same_grid(name, sources[name])
             check_same_distribution(name, sources[name])
         check_disjoint(sources)
         chosen = {name: [source.valid_indices for source in sources[name]] for name in SPLITS}
@@ -163,20 +203,29 @@ class PDEDataModule(lightning.LightningDataModule):
             sources = {name: sources["train"] if parts[name] else [] for name in SPLITS}
             chosen = parts
         if self.num_train is not None and chosen["train"]:
-            available = sum(len(numbers) for numbers in chosen["train"])
+            mixed = self.mixing != "none"
+            counts = [len(numbers) for numbers in chosen["train"]]
+            available = min(counts) if mixed else sum(counts)
             if self.num_train > available:
                 raise InputError(
                     f"num_train={self.num_train}, but there are {available} training samples"
+                    + (" in the smallest file" if mixed else "")
                 )
-            chosen["train"] = _first(chosen["train"], self.num_train)
+            chosen["train"] = (
+                [numbers[: self.num_train] for numbers in chosen["train"]]
+                if mixed
+                else _first(chosen["train"], self.num_train)
+            )
         for name in SPLITS:
             if not sources[name]:
                 continue
             count = sum(len(numbers) for numbers in chosen[name])
             if count == 0:
                 raise InputError(f"the {name} split is empty: no usable sample in its files")
-            shape, info = sources[name][0].info.shape, sources[name][0].info
-            size = 4 * count * (len(info.inputs) + len(info.outputs)) * int(np.prod(shape))
+            size = sum(
+                4 * len(numbers) * _values_of(source.info)
+                for source, numbers in zip(sources[name], chosen[name], strict=True)
+            )
             self._splits[name] = SampleDataset(
                 sources[name], chosen[name], in_memory=size <= self.memory_limit
             )
@@ -217,47 +266,85 @@ class PDEDataModule(lightning.LightningDataModule):
         """What the first file of a split says about itself."""
         return self.split(name).sources[0].info
 
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor, int]]:
+    def train_dataloader(self) -> Loader:
         """Training batches, in a new order each epoch."""
         dataset = self.split("train")
-        sampler = EpochSampler(len(dataset), self.seed, self._symmetries())
-        return DataLoader(
-            dataset,
-            batch_size=self.batch_size,
-            sampler=sampler,
+        sampler = EpochBatches(
+            dataset.groups,
+            self.batch_size,
+            seed=self.seed,
+            symmetries=self._symmetries(),
+            mixing=self.mixing,
             drop_last=self.drop_last,
-            num_workers=self.num_workers,
-            persistent_workers=False,
         )
+        return self._loader(dataset, batch_size=None, sampler=sampler)
 
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor, int]] | list[Any]:
-        """Validation batches; none without validation files."""
+    def val_dataloader(self) -> Loader | list[Loader]:
+        """Validation batches, a loader a file with `mixing`; none without validation files."""
         return self._ordered("validation") if self.has("validation") else []
 
-    def test_dataloader(self) -> DataLoader[tuple[Tensor, Tensor, int]]:
-        """Test batches."""
+    def test_dataloader(self) -> Loader | list[Loader]:
+        """Test batches, a loader a file with `mixing`."""
         return self._ordered("test")
 
-    def predict_dataloader(self) -> DataLoader[tuple[Tensor, Tensor, int]]:
-        """The test batches, for predictions."""
-        return self._ordered("test")
+    def predict_dataloader(self) -> Loader:
+        """The test batches, for predictions.
 
-    def _ordered(self, name: str) -> DataLoader[tuple[Tensor, Tensor, int]]:
+        Raises
+        ------
+        InputError
+            If they are on several grids, or of several families.
+        """
+        if len(self.labels("test")) > 1:
+            raise InputError(
+                "predictions are for the test data of one file; give 'test' one of "
+                f"{', '.join(str(source.path) for source in self.split('test').sources)}"
+            )
+        return self._loader(self.split("test"), batch_size=self.batch_size)
+
+    def labels(self, name: str) -> list[str]:
+        """What the loaders of a split are called in metrics: names of files with `mixing`.
+
+        One loader has the empty name.
+        """
+        sources = self.split(name).sources
+        if self.mixing == "none" or len(sources) == 1:
+            return [""]
+        stems = [source.path.stem for source in sources]
+        twice = len(set(stems)) < len(stems)
+        return [f"{stem}_{number}" if twice else stem for number, stem in enumerate(stems)]
+
+    def _ordered(self, name: str) -> Loader | list[Loader]:
+        dataset, count = self.split(name), len(self.labels(name))
+        if count == 1:
+            return self._loader(dataset, batch_size=self.batch_size)
+        parts = [Subset(dataset, dataset.items_of(file)) for file in range(count)]
+        return [self._loader(part, batch_size=self.batch_size) for part in parts]
+
+    def _loader(self, dataset: Any, **options: Any) -> Loader:
+        device = getattr(getattr(self.trainer, "strategy", None), "root_device", None)
         return DataLoader(
-            self.split(name), batch_size=self.batch_size, num_workers=self.num_workers
+            dataset,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=device is not None and device.type == "cuda",
+            **options,
         )
 
-    def _symmetries(self) -> BoxSymmetries | None:
+    def _symmetries(self) -> list[BoxSymmetries] | None:
         if self.augment == "none":
             return None
-        info = self.info_of("train")
-        if "square" not in _declared_symmetries(info.family):
-            raise InputError(
-                f"augment='square symmetries' needs a family that declares the symmetry 'square'; "
-                f"'{info.family}' does not. Use augment='none'"
-            )
-        extent = [high - low for low, high in zip(info.lower, info.upper, strict=True)]
-        return BoxSymmetries(info.shape, extent)
+        dataset, found = self.split("train"), []
+        for group in dataset.groups:
+            info = dataset.source_of(int(group[0])).info
+            if "square" not in _declared_symmetries(info.family):
+                raise InputError(
+                    "augment='square symmetries' needs a family that declares the symmetry "
+                    f"'square'; '{info.family}' does not. Use augment='none'"
+                )
+            extent = [high - low for low, high in zip(info.lower, info.upper, strict=True)]
+            found.append(BoxSymmetries(info.shape, extent))
+        return found
 
     def _divide(self, files: list[Any]) -> dict[str, list[Any]]:
         """Split each file's samples at random by the fractions."""
@@ -278,6 +365,28 @@ def _declared_symmetries(family: str) -> tuple[str, ...]:
     from pdesolve.problems.registry import FAMILIES, get_family
 
     return get_family(family).symmetries if family in FAMILIES else ()
+
+
+def _labelled(sources: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """With an input for each family, 1 in samples of that family and 0 in others."""
+    known = list(dict.fromkeys(one.info.family for given in sources.values() for one in given))
+    return {
+        name: [
+            ScalarChannels(one, (), {f"family_{k}": float(k == one.info.family) for k in known})
+            for one in given
+        ]
+        for name, given in sources.items()
+    }
+
+
+def _values_of(info: Any) -> int:
+    return (len(info.inputs) + len(info.outputs)) * int(np.prod(info.shape))
+
+
+def _as_names(option: str, given: Sequence[str] | None) -> list[str] | None:
+    if isinstance(given, str):
+        raise InputError(f"{option}={given!r} must be a list of names, such as [{given}]")
+    return None if given is None else list(given)
 
 
 def _as_list(given: Paths) -> list[Path]:

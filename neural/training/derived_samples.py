@@ -69,6 +69,8 @@ class Subsampled(_Derived):
         info = source.info
         if isinstance(factor, bool) or not isinstance(factor, int) or factor < 1:
             raise InputError(f"subsampling={factor!r} must be an integer of at least 1")
+        if info.location == "points":
+            raise InputError(f"'{source.path}' holds fields on points, which have no subsampling")
         shape = []
         for axis, (size, wraps) in enumerate(zip(info.shape, info.periodic, strict=True)):
             closed = int(info.location == "vertex" and not wraps)

@@ -19,6 +19,8 @@ from meshes.errors import InputError
 from neural.training.symmetries import BoxSymmetries, Symmetry
 
 Sample = tuple[Tensor, Tensor, int]
+SampleBatch = tuple[Tensor, Tensor, Tensor]
+Item = int | tuple[int, Symmetry]
 
 
 class SampleSource(Protocol):
@@ -40,11 +42,12 @@ class SampleSource(Protocol):
         """Inputs and outputs, each of shape ``(n, channel, *shape)``."""
 
 
-class SampleDataset(Dataset[Sample]):
-    """Samples of one or more files of one grid, as a map-style dataset.
+class SampleDataset(Dataset[Any]):
+    """Samples of one or more files, as a map-style dataset.
 
     Item i, or ``(i, symmetry)``, is ``(inputs, outputs, i)`` with float32 (or the default
-    type's) tensors of shape ``(channel, *shape)``.
+    type's) tensors of shape ``(channel, *shape)``. A list of items of one group is a whole
+    batch, with tensors of shape ``(batch, channel, *shape)`` and ``(batch,)``.
 
     Parameters
     ----------
@@ -67,53 +70,91 @@ class SampleDataset(Dataset[Sample]):
         self.sources = list(sources)
         self.chosen = [np.asarray(numbers, dtype=np.int64) for numbers in chosen]
         self._ends = list(itertools.accumulate(len(numbers) for numbers in self.chosen))
-        self._held: tuple[Tensor, Tensor] | None = None
+        self._held: list[tuple[Tensor, Tensor]] | None = None
         if in_memory:
-            pairs = [
+            self._held = [
                 self._read(source, numbers)
                 for source, numbers in zip(self.sources, self.chosen, strict=True)
-                if len(numbers)
             ]
-            self._held = (
-                torch.cat([pair[0] for pair in pairs]),
-                torch.cat([pair[1] for pair in pairs]),
-            )
 
     def __len__(self) -> int:
         """Number of samples."""
         return self._ends[-1]
 
-    def __getitem__(self, item: int | tuple[int, Symmetry]) -> Sample:
-        """One sample, transformed if a symmetry is given."""
-        index, symmetry = (item, None) if isinstance(item, int) else item
-        if self._held is not None:
-            inputs, outputs = self._held[0][index], self._held[1][index]
-        else:
-            file, number = self._locate(index)
-            pair = self._read(self.sources[file], np.array([number]))
-            inputs, outputs = pair[0][0], pair[1][0]
-        if symmetry is not None:
-            inputs, outputs = symmetry.apply(inputs), symmetry.apply(outputs)
-        return inputs, outputs, index
+    def __getitem__(self, item: Item | list[Item]) -> Sample | SampleBatch:
+        """One sample, or a batch; transformed where symmetries are given."""
+        if isinstance(item, list):
+            return self._batch(item)
+        inputs, outputs, _ = self._batch([item])
+        return inputs[0], outputs[0], item if isinstance(item, int) else item[0]
+
+    @property
+    def groups(self) -> list[npt.NDArray[np.int64]]:
+        """Items that may be in one batch: those of one grid and one family."""
+        found: dict[Any, list[npt.NDArray[np.int64]]] = {}
+        for source, end, numbers in zip(self.sources, self._ends, self.chosen, strict=True):
+            key = (tuple(source.info.shape), source.info.family)
+            found.setdefault(key, []).append(np.arange(end - len(numbers), end))
+        return [np.concatenate(parts) for parts in found.values()]
+
+    def items_of(self, file: int) -> range:
+        """Items that come from one of the files."""
+        return range(self._ends[file] - len(self.chosen[file]), self._ends[file])
+
+    def source_of(self, index: int) -> SampleSource:
+        """The file that an item comes from."""
+        return self.sources[self._locate(index)[0]]
 
     def name(self, index: int) -> str:
         """Which sample of which file, for messages."""
-        file, number = self._locate(index)
-        return f"sample {number} of '{self.sources[file].path}'"
+        file, row = self._locate(index)
+        return f"sample {self.chosen[file][row]} of '{self.sources[file].path}'"
 
     def batches(self, size: int = 256) -> Iterator[tuple[Tensor, Tensor]]:
         """All samples in order, in batches, for statistics."""
         if self._held is not None:
-            yield from zip(self._held[0].split(size), self._held[1].split(size), strict=True)
+            for inputs, outputs in self._held:
+                yield from zip(inputs.split(size), outputs.split(size), strict=True)
             return
         for source, numbers in zip(self.sources, self.chosen, strict=True):
             for start in range(0, len(numbers), size):
                 yield self._read(source, numbers[start : start + size])
 
+    def _batch(self, items: list[Item]) -> SampleBatch:
+        indices = [item if isinstance(item, int) else item[0] for item in items]
+        symmetries = [None if isinstance(item, int) else item[1] for item in items]
+        places = [self._locate(index) for index in indices]
+        parts = [self._rows(file, [row for at, row in places if at == file])
+                 for file in sorted({at for at, _ in places})]  # fmt: skip
+        inputs, outputs = (torch.cat(columns) for columns in zip(*parts, strict=True))
+        order = np.argsort(np.argsort([at for at, _ in places], kind="stable"), kind="stable")
+        if len(parts) > 1:
+            inputs, outputs = inputs[order], outputs[order]
+        if any(symmetry is not None for symmetry in symmetries):
+            inputs, outputs = (
+                torch.stack(
+                    [
+                        value if symmetry is None else symmetry.apply(value)
+                        for value, symmetry in zip(values, symmetries, strict=True)
+                    ]
+                )
+                for values in (inputs, outputs)
+            )
+        return inputs, outputs, torch.tensor(indices)
+
+    def _rows(self, file: int, rows: list[int]) -> tuple[Tensor, Tensor]:
+        """Some samples of one file, by their place among those chosen."""
+        if self._held is not None:
+            inputs, outputs = self._held[file]
+            return inputs[rows], outputs[rows]
+        order = np.argsort(rows)  # neighbours in the file are read at once
+        inputs, outputs = self._read(self.sources[file], self.chosen[file][rows][order])
+        back = np.argsort(order)
+        return inputs[back], outputs[back]
+
     def _locate(self, index: int) -> tuple[int, int]:
         file = bisect.bisect_right(self._ends, index)
-        start = self._ends[file - 1] if file else 0
-        return file, int(self.chosen[file][index - start])
+        return file, index - (self._ends[file - 1] if file else 0)
 
     def _read(self, source: SampleSource, numbers: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         dtype = torch.get_default_dtype()
