@@ -188,7 +188,8 @@ class SpaceTimeConvolution(nn.Module):
         if derivative:
             waves = waves * (2j * math.pi * frequency) ** derivative
         basis = waves.transpose(0, 1)
-        return basis.real @ modes.real - basis.imag @ modes.imag
+        values: Tensor = basis.real @ modes.real - basis.imag @ modes.imag
+        return values
 
     def _waves(self, phases: Tensor, like: Tensor) -> Tensor:
         """The waves exp(2πi l θ), shape ``(modes in time, frames)``."""

@@ -167,14 +167,18 @@ class SpaceTimeFNO(nn.Module):
         }
         # one channel is added to every channel of position; more need a map
         self.embed = nn.Linear(in_channels, width, bias=False) if in_channels > 1 else None
-        self.norm = nn.GroupNorm(1, width, eps=1e-6)
+        self.norm = _SampleNorm(width)
         self.mix = nn.Linear(width, width)
         self.lifting = SpaceTimeConvolution(width, width, self.modes)
         self.convolutions = nn.ModuleList(
             SpectralConvolution(width, width, self.modes) for _ in range(num_layers)
         )
         self.networks = nn.ModuleList(
-            nn.ModuleList([nn.Linear(width, hidden), nn.Linear(hidden, width)])
+            nn.Sequential(
+                nn.Linear(width, hidden),
+                nn.GELU() if activation == "gelu" else nn.ReLU(),
+                nn.Linear(hidden, width),
+            )
             for _ in range(num_layers + 1)
         )
         self.pointwise = nn.ModuleList(nn.Linear(width, width) for _ in range(num_layers))
@@ -224,13 +228,13 @@ class SpaceTimeFNO(nn.Module):
         frames = values.shape[-2]
         values = values if self.embed is None else self.embed(values)
         values = values + self._positions(tuple(history.shape[2:]), history)
-        values = self.mix(self.norm(values.movedim(-1, 1)).movedim(1, -1))
+        values = self.mix(self.norm(values))
         phases = torch.arange(frames, dtype=torch.float64) / frames
         latent = torch.arange(self.latent_frames, dtype=torch.float64) / self.latent_frames
         lifted = self.lifting(values, phases, latent)
-        values = activate(values[..., -1:, :] + self._network(0, lifted))
+        values = activate(values[..., -1:, :] + self.networks[0](lifted))
         for layer, convolution in enumerate(self.convolutions):
-            mixed = self._network(layer + 1, convolution(values))
+            mixed = self.networks[layer + 1](convolution(values))
             values = activate(mixed + self.pointwise[layer](values))
         reduced: Tensor = self.reduce(values).movedim(-1, 1)
         return reduced
@@ -240,9 +244,9 @@ class SpaceTimeFNO(nn.Module):
         return history[:, : self.out_channels, ..., -1]
 
     def project(self, frames: Tensor) -> Tensor:
-        """Remove the divergence, if the model is made to, else nothing.
+        r"""Remove the divergence, if the model is made to, else nothing.
 
-        .. math:: u \\mapsto u - \\nabla \\Delta^{-1} \\nabla \\cdot u
+        .. math:: u \mapsto u - \nabla \Delta^{-1} \nabla \cdot u
 
         with the derivatives of the trigonometric interpolant. A wave at half the number of
         points, whose derivative on the grid is zero, counts as constant along its axis.
@@ -257,13 +261,8 @@ class SpaceTimeFNO(nn.Module):
             along = (modes * waves).sum(1, keepdim=True)
             square = waves.square().sum(0, keepdim=True)
             square = torch.where(square == 0, torch.ones_like(square), square)
-            return torch.fft.ifftn(modes - waves * along / square, dim=axes).real
-
-    def _network(self, number: int, values: Tensor) -> Tensor:
-        """One pointwise network with a hidden layer."""
-        first, second = self.networks[number]  # type: ignore[misc]
-        result: Tensor = second(_ACTIVATIONS[self.activation](first(values)))
-        return result
+            projected: Tensor = torch.fft.ifftn(modes - waves * along / square, dim=axes).real
+            return projected
 
     def _positions(self, shape: Sequence[int], like: Tensor) -> Tensor:
         """Channels of position and time, ``(*space, frames, width)``.
@@ -330,6 +329,22 @@ class SpaceTimeFNO(nn.Module):
                 f"history of shape {tuple(history.shape)} does not fit this model: it takes "
                 f"(batch, {self.in_channels}, {axes}, frames)"
             )
+
+
+class _SampleNorm(nn.Module):
+    """Each sample less its mean, by its deviation, then scale and shift of each channel."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Of ``(batch, *space, frames, width)``."""
+        # torch 2.13's GroupNorm, the same function, crashes in the backward pass on the CPU
+        # when its input is channels-last and needs no gradient
+        normal = functional.layer_norm(values, values.shape[1:], eps=1e-6)
+        return normal * self.weight + self.bias
 
 
 def _finite(name: str, given: object) -> float:
