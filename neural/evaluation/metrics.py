@@ -63,6 +63,19 @@ def relative_l2(prediction: npt.ArrayLike, target: npt.ArrayLike) -> FloatArray:
     return _ratio(_norms(two - one), _norms(two), "norm")
 
 
+def relative_maximum(prediction: npt.ArrayLike, target: npt.ArrayLike) -> FloatArray:
+    """Largest |u − û| over the largest |u|, of all points and channels.
+
+    Examples
+    --------
+    >>> relative_maximum([[[1.0, 2.0]]], [[[1.0, 4.0]]]).tolist()
+    [0.5]
+    """
+    one, two = _checked(prediction, target)
+    axes = tuple(range(1, two.ndim))
+    return _ratio(np.abs(two - one).max(axis=axes), np.abs(two).max(axis=axes), "maximum")
+
+
 def root_mean_square_error(prediction: npt.ArrayLike, target: npt.ArrayLike) -> FloatArray:
     """RMSE: the root of the mean of (u − û)² over points and channels."""
     one, two = _checked(prediction, target)

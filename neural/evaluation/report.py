@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ LABELS = {
     "rmse": "RMSE",
     "nrmse": "nRMSE",
     "vrmse": "VRMSE",
+    "relative_maximum": "relative maximum",
     "relative_h1": "relative H1",
+    "relative_dual": "relative H-1",
     "relative_energy": "relative energy",
     "band_low": "low band",
     "band_middle": "middle band",
@@ -52,6 +54,9 @@ class DatasetErrors:
         this resolution for each training sample.
     remarks
         Why something is missing.
+    octaves
+        Relative error of the waves of each octave over all samples, see
+        :func:`neural.evaluation.spectra.octave_errors`.
     """
 
     path: Path
@@ -65,6 +70,7 @@ class DatasetErrors:
     break_even: float | None = None
     break_even_with_data: float | None = None
     remarks: tuple[str, ...] = ()
+    octaves: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def samples_per_second(self) -> float:
@@ -128,6 +134,11 @@ class EvaluationReport:
         rows: list[tuple[str, ...]] = [("", *heads)]
         rows.append(("samples", *(str(entry.num_samples) for entry in self.datasets)))
         rows += [(LABELS[name], *(_error(name, e) for e in self.datasets)) for name in names]
+        octaves = {octave for entry in self.datasets for octave in entry.octaves}
+        rows += [
+            (f"waves {octave}", *(_percent(e.octaves.get(octave)) for e in self.datasets))
+            for octave in sorted(octaves, key=lambda octave: int(octave.partition("-")[0]))
+        ]
         rows.append(
             ("worst relative L2", *(_percent(e.worst["relative_l2"]) for e in self.datasets))
         )
@@ -146,8 +157,8 @@ def _error(name: str, entry: DatasetErrors) -> str:
     return f"{entry.mean[name]:.3e}" if name == "rmse" else _percent(entry.mean[name])
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.3g} %"
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.3g} %"
 
 
 def _seconds(value: float | None) -> str:
