@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from neural.refinement.classical import parareal as parareal
     from neural.refinement.correction import FourierCorrection as FourierCorrection
     from neural.refinement.estimator import ResidualEstimator as ResidualEstimator
-    from neural.refinement.refine import Refinement as Refinement
-    from neural.refinement.refine import RefinementSettings as RefinementSettings
-    from neural.refinement.refine import refine as refine
+    from neural.refinement.minimisation import Refinement as Refinement
+    from neural.refinement.minimisation import RefinementSettings as RefinementSettings
+    from neural.refinement.minimisation import refine as refine
     from neural.refinement.residuals import SpaceTimeResidual as SpaceTimeResidual
     from neural.refinement.time_derivative import differentiation_matrix as differentiation_matrix
 
 _HOME = {
     "FourierCorrection": "neural.refinement.correction",
-    "Refinement": "neural.refinement.refine",
-    "RefinementSettings": "neural.refinement.refine",
+    "Refinement": "neural.refinement.minimisation",
+    "RefinementSettings": "neural.refinement.minimisation",
     "ResidualEstimator": "neural.refinement.estimator",
     "SpaceTimeResidual": "neural.refinement.residuals",
     "differentiation_matrix": "neural.refinement.time_derivative",
     "newton_krylov": "neural.refinement.classical",
     "parareal": "neural.refinement.classical",
-    "refine": "neural.refinement.refine",
+    "refine": "neural.refinement.minimisation",
 }
 __all__ = list(_HOME)
 

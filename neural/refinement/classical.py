@@ -14,7 +14,7 @@ from meshes.errors import InputError
 from neural.models.spectral_convolution import positive_integer
 from neural.refinement.correction import apply_inverse, linear_inverse
 from neural.refinement.estimator import ResidualEstimator
-from neural.refinement.refine import Refinement
+from neural.refinement.minimisation import Refinement
 from neural.refinement.residuals import SpaceTimeResidual
 from pdesolve.spectral.batch import rollout
 
@@ -47,7 +47,7 @@ def newton_krylov(
     Returns
     -------
     Refinement
-        As that of :func:`~neural.refinement.refine.refine`.
+        As that of :func:`~neural.refinement.minimisation.refine`.
 
     Raises
     ------

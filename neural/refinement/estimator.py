@@ -132,11 +132,7 @@ class ResidualEstimator:
         residual = self.residual
         error = residual.forward(frames) - residual.forward(reference)
         size = residual.forward(reference)
-        known = torch.zeros_like(residual.transforms.forward(residual.known))
-        rate = residual.rate_of_change(torch.cat([known, error]))
-        last = -residual.linear.real * self.dual_weight * error[-1].abs() ** 2
-        squares = self.dual_square(rate) + self.dual_square(residual.linear * error)
-        energy = float(torch.sqrt(squares + last.sum().clamp(min=0.0)))
+        energy = self.norm(error)
         estimate = float(self(frames))
         return TrajectoryErrors(
             relative_l2=_root_ratio(self._square(error), self._square(size)),
@@ -144,6 +140,22 @@ class ResidualEstimator:
             energy=energy,
             effectivity=estimate / energy if energy > 0 else float("inf"),
         )
+
+    def norm(self, modes: Tensor, known: Tensor | None = None) -> float:
+        """The energy norm of :meth:`errors`.
+
+        Parameters
+        ----------
+        modes, known
+            Fourier coefficients at the predicted and at the known times; zero at these when
+            left out, as an error is.
+        """
+        residual = self.residual
+        before = torch.zeros_like(residual.forward_known()) if known is None else known
+        rate = residual.rate_of_change(torch.cat([before, modes]))
+        last = -residual.linear.real * self.dual_weight * modes[-1].abs() ** 2
+        squares = self.dual_square(rate) + self.dual_square(residual.linear * modes)
+        return float(torch.sqrt(squares + last.sum().clamp(min=0.0)))
 
     def _square(self, modes: Tensor) -> Tensor:
         return torch.sum(self.steps * self.volume * modes.abs() ** 2)

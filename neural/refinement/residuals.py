@@ -149,6 +149,10 @@ class SpaceTimeResidual:
         result: Tensor = self.transforms.forward(frames.to(self.known.device, torch.float64))
         return result
 
+    def forward_known(self) -> Tensor:
+        """Fourier coefficients ``(num_known, channel, *modes)`` of the known frames."""
+        return self._known_modes
+
     def modes(self, frames_hat: Tensor) -> Tensor:
         """R's Fourier coefficients from those of the predicted frames."""
         rate = self.rate_of_change(torch.cat([self._known_modes, frames_hat]))

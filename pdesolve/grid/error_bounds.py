@@ -37,11 +37,14 @@ class ErrorBounds:
     lower, upper
         Bounds on ‖u − v‖_A / ‖v‖_A, where ‖w‖_A² = wᵀA w is the discrete energy; NaN where
         there is no bound.
+    energy
+        ‖v‖_A; NaN where it is not positive.
     """
 
     relative_residual: float
     lower: float = float("nan")
     upper: float = float("nan")
+    energy: float = float("nan")
 
 
 def error_bounds(
@@ -59,6 +62,9 @@ def error_bounds(
     factor √(M/m) at most. The bounds hold for the discrete problem; its discretisation
     error comes on top.
 
+    With convection A is not symmetric. Its symmetric part S = (A + Aᵀ)/2 gives the energy,
+    and where m L ≤ S, eᵀS e = eᵀA e = eᵀr gives the upper bound alone.
+
     Parameters
     ----------
     system
@@ -71,8 +77,8 @@ def error_bounds(
     Returns
     -------
     ErrorBounds
-        With bounds where A is a symmetric diffusion operator on a grid of at most
-        ``LARGEST_AXIS`` cells an axis.
+        With bounds where A or its symmetric part is a diffusion operator on a grid of at
+        most ``LARGEST_AXIS`` cells an axis.
 
     Raises
     ------
@@ -108,11 +114,12 @@ def error_bounds(
     if ratios is None or not energy > 0:
         return ErrorBounds(relative)
     smallest, largest = ratios
-    dual = _inverse_energy(grid, conditions, residual, system.constant_null_space)
+    dual = dual_energy(grid, conditions, residual, singular=system.constant_null_space)
     return ErrorBounds(
         relative,
-        float(np.sqrt(dual / largest / energy)),
+        float(np.sqrt(dual / largest / energy)) if system.symmetric else float("nan"),
         float(np.sqrt(dual / smallest / energy)),
+        float(np.sqrt(energy * grid.cell_volume)),
     )
 
 
@@ -143,23 +150,39 @@ def _homogeneous(
 def _weight_ratios(
     system: LinearSystem, conditions: Mapping[str, Condition]
 ) -> tuple[float, float] | None:
-    """Smallest and largest quotient of A's face weights by those of L."""
+    """Smallest and largest quotient of A's face weights by those of L.
+
+    Of a system that is not symmetric those of its symmetric part, which may have more on
+    its diagonal.
+    """
     stencil = system.stencil
     grid = stencil.grid
     sides = _homogeneous(grid, conditions)
     same = np.array_equal(stencil.offsets, diffusion_offsets(grid.dimension))
-    if sides is None or not (system.symmetric and same) or max(grid.shape) > LARGEST_AXIS:
+    if sides is None or not same or max(grid.shape) > LARGEST_AXIS:
         return None
+    if not system.symmetric:
+        stencil = _symmetric_part(stencil)
     unit = diffusion_system(grid, np.ones(grid.shape), np.zeros(grid.shape), sides).stencil
     quotients = []
     for own, reference in zip(_weights(stencil), _weights(unit), strict=True):
         scale = float(np.abs(stencil.diagonal()).max())
         present = reference > 1e-9 * float(unit.diagonal().max())
-        if (np.abs(own[~present]) > 1e-9 * scale).any() or (own[present] <= 0).any():
+        beyond = own[~present] if system.symmetric else np.minimum(own[~present], 0.0)
+        if (np.abs(beyond) > 1e-9 * scale).any() or (own[present] <= 0).any():
             return None
         quotients.append(own[present] / reference[present])
     together = np.concatenate([quotient.ravel() for quotient in quotients])
     return float(together.min()), float(together.max())
+
+
+def _symmetric_part(stencil: Stencil) -> Stencil:
+    transposed = stencil.transpose()
+    order = [0]  # the centre; then the two neighbours along each axis change places
+    for axis in range(stencil.grid.dimension):
+        order += [2 + 2 * axis, 1 + 2 * axis]
+    coefficients = 0.5 * (stencil.coefficients + transposed.coefficients[order])
+    return Stencil(stencil.grid, stencil.offsets, coefficients)
 
 
 def _weights(stencil: Stencil) -> list[FloatArray]:
@@ -167,11 +190,43 @@ def _weights(stencil: Stencil) -> list[FloatArray]:
     return [*(-stencil.coefficients[1:]), stencil.coefficients.sum(axis=0)]
 
 
-def _inverse_energy(
-    grid: StructuredGrid, conditions: Mapping[str, Condition], residual: FloatArray, singular: bool
+def dual_energy(
+    grid: StructuredGrid,
+    conditions: Mapping[str, Condition],
+    residual: FloatArray,
+    *,
+    singular: bool = False,
 ) -> float:
-    """rᵀL⁻¹r, in the space of mean zero where L is singular."""
-    sides = conditions_by_side(_homogeneous(grid, conditions) or {}, grid.side_names, USUAL)
+    """rᵀL⁻¹r, with L the finite volumes of −Δ under the same kinds of conditions.
+
+    Parameters
+    ----------
+    grid
+        Cell-centred grid.
+    conditions
+        Condition by side: Dirichlet, Neumann, Robin with a constant coefficient; their data
+        do not matter.
+    residual
+        r, shape ``grid.shape``.
+    singular
+        Whether L has the constants in its null space; the mean of r is then left out.
+
+    Raises
+    ------
+    InputError
+        If L is no sum over the axes under these conditions.
+
+    Examples
+    --------
+    >>> grid = StructuredGrid((4,))
+    >>> residual = np.array([1.0, 0.0, 0.0, 1.0])
+    >>> round(dual_energy(grid, {"all": Dirichlet(0.0)}, residual), 6)
+    0.0625
+    """
+    alike = _homogeneous(grid, conditions)
+    if alike is None:
+        raise InputError("the Laplacian under these conditions is no sum over the axes")
+    sides = conditions_by_side(alike, grid.side_names, USUAL)
     eigenvalues = np.zeros(grid.shape)
     transformed = residual
     for axis in range(grid.dimension):

@@ -13,7 +13,7 @@ from meshes.errors import InputError
 from neural.refinement.classical import PararealSettings, newton_krylov, parareal
 from neural.refinement.correction import FourierCorrection
 from neural.refinement.estimator import ResidualEstimator
-from neural.refinement.refine import RefinementSettings, refine
+from neural.refinement.minimisation import RefinementSettings, refine
 from neural.refinement.residuals import SpaceTimeResidual
 from pdesolve import evolve, get_family, sample_generator
 

@@ -9,6 +9,7 @@ from operators.stencil import Stencil
 from pdesolve.grid.error_bounds import error_bounds
 from pdesolve.problems.base import LinearSystem
 from pdesolve.problems.boundary import Dirichlet, Neumann, Periodic
+from pdesolve.problems.convection_diffusion_problem import ConvectionDiffusionProblem
 from pdesolve.problems.darcy import DarcyProblem
 
 SIDES = {
@@ -65,6 +66,24 @@ def test_constant_coefficient_gives_the_error_itself():
     found = error_bounds(system, problem.boundary_conditions, 1.25 * values.reshape(6, 5))
     assert found.lower == pytest.approx(0.2, rel=1e-10)
     assert found.upper == pytest.approx(0.2, rel=1e-10)
+
+
+@pytest.mark.parametrize("scheme", ["exponential", "upwind", "central"])
+def test_convection_has_an_upper_bound(scheme):
+    """In the energy of the symmetric part, which the convection has no part in or adds to."""
+    problem = ConvectionDiffusionProblem(
+        0.2, (lambda x: 0.5 + x[1], 1.0), 1.0, {"all": Dirichlet(0.0)}, scheme=scheme
+    )
+    system = problem.discretize(problem.grid((12, 11)))
+    matrix, values = exact(system)
+    rng = np.random.default_rng(0)
+    for error in (0.1 * rng.standard_normal(values.shape), 0.1 * values):
+        approximation = values + error
+        true = np.sqrt((error @ matrix @ error) / (approximation @ matrix @ approximation))
+        found = error_bounds(system, problem.boundary_conditions, approximation.reshape(12, 11))
+        assert np.isnan(found.lower)
+        assert true <= found.upper * (1 + 1e-8)
+        assert found.upper < 30 * true
 
 
 def test_other_operators_have_a_residual_only():

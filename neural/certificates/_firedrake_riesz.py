@@ -1,0 +1,126 @@
+"""The dual norm of a finite element residual, by one Poisson solve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from meshes.errors import InputError
+from meshes.field import Field
+from neural.certificates.certificate import Certificate
+from pdesolve.fem._firedrake import communicator, firedrake, raise_together, ufl
+from pdesolve.fem._firedrake_data import node_coordinates
+from pdesolve.fem._firedrake_forms import FormContext, LinearForm
+from pdesolve.fem._firedrake_linear import LinearFormSolver
+from pdesolve.fem._firedrake_meshes import NamedMesh, named_mesh
+from pdesolve.problems.boundary import USUAL, Robin
+from pdesolve.problems.darcy import DarcyProblem
+
+
+def riesz_certificate(
+    problem: DarcyProblem,
+    prediction: Field,
+    mesh: Any,
+    element: str,
+    degree: int,
+    solver_parameters: Mapping[str, Any] | None,
+) -> Certificate:
+    """See :func:`neural.certificates.certify_on_mesh` (collective)."""
+    if element not in ("CG", "Q"):
+        raise InputError(f"element='{element}' has no values at points; use 'CG' or 'Q'")
+    own = mesh.mesh if isinstance(mesh, NamedMesh) else mesh
+    ranks = own.comm if hasattr(own, "ufl_cell") else communicator(None)
+    named = named_mesh(problem, mesh, ranks, tensor_cells=element == "Q")
+    context = FormContext(named, element, degree + 1)
+    conditions = context.conditions(problem.boundary_conditions, USUAL)
+    if any(isinstance(condition, Robin) for condition in conditions.values()):
+        return Certificate.nothing("fem", "with Robin sides no bound is known on meshes")
+    form = problem.weak_form(context)
+    space = form.bilinear.arguments()[-1].function_space()
+    values = _as_elements(problem, prediction, context.space("CG", degree), space)
+    for condition in form.boundary_conditions:
+        condition.apply(values)
+    residual = form.linear - firedrake.action(form.bilinear, values)
+    riesz = _riesz(form, space, residual, solver_parameters)
+    dual = float(firedrake.assemble(firedrake.action(residual, riesz)))
+    image = firedrake.action(form.bilinear, values)
+    energy = float(firedrake.assemble(firedrake.action(image, values)))
+    if not energy > 0:
+        return Certificate.nothing("fem", "the prediction is constant: its energy is zero")
+    smallest, largest = _range(form, problem, named.mesh.comm)
+    return Certificate(
+        "guaranteed",
+        "fem",
+        "energy",
+        float(np.sqrt(max(dual, 0.0) / smallest / energy)),
+        float(np.sqrt(max(dual, 0.0) / largest / energy)),
+        _relative_residual(form, residual),
+        f"guaranteed for the solution with elements of degree {degree + 1} on this mesh; the "
+        "lower bound for the exact solution too, up to quadrature",
+    )
+
+
+def _as_elements(problem: DarcyProblem, prediction: Field, given: Any, space: Any) -> Any:
+    """The prediction in the space of lower degree, seen as a member of the other."""
+    coarse, error = firedrake.Function(given), None
+    points = node_coordinates(given)
+    values = np.zeros((1, len(points)))
+    try:
+        if problem.unknown not in prediction.names:
+            raise InputError(
+                f"the prediction has the channels {prediction.names}, the unknown is "
+                f"'{problem.unknown}'"
+            )
+        values = prediction.select([problem.unknown]).evaluate(points)
+        if not np.isfinite(values).all():
+            raise InputError("the prediction is not finite: no certificate can be made of it")
+    except InputError as wrong:
+        error = wrong
+    raise_together(given.mesh().comm, error)
+    coarse.dat.data_with_halos[...] = values[0]
+    return firedrake.Function(space).interpolate(coarse)
+
+
+def _riesz(
+    form: LinearForm, space: Any, residual: Any, solver_parameters: Mapping[str, Any] | None
+) -> Any:
+    """The z with ∫ ∇z·∇w = r(w) for all w that vanish on the Dirichlet sides."""
+    trial, test = firedrake.TrialFunction(space), firedrake.TestFunction(space)
+    poisson = LinearForm(
+        ufl.inner(ufl.grad(trial), ufl.grad(test)) * ufl.dx,
+        residual,
+        tuple(condition.reconstruct(g=0) for condition in form.boundary_conditions),
+        null_space=form.null_space,
+        finish=form.finish,
+    )
+    solver = LinearFormSolver(poisson, solver_parameters, "certificate_")
+    riesz, result = solver.solve()
+    if not result.converged:
+        raise InputError(
+            f"the Poisson problem of the certificate did not converge ({result.reason}); give "
+            "other solver_parameters, such as {'pc_type': 'lu', 'ksp_type': 'preonly'}"
+        )
+    return riesz
+
+
+def _range(form: LinearForm, problem: DarcyProblem, comm: Any) -> tuple[float, float]:
+    """Smallest and largest value of a: those that the form was made with."""
+    if not form.inputs:
+        value = float(problem.scalar_coefficient.evaluate(np.zeros((1, problem.dimension)))[0])
+        return value, value
+    data = form.inputs[0].dat.data_ro
+    lows = comm.allgather(float(data.min()) if data.size else np.inf)
+    highs = comm.allgather(float(data.max()) if data.size else -np.inf)
+    return min(lows), max(highs)
+
+
+def _relative_residual(form: LinearForm, residual: Any) -> float:
+    """‖r‖₂ / ‖b‖₂ of the assembled vectors."""
+    zero = [condition.reconstruct(g=0) for condition in form.boundary_conditions]
+    sizes = []
+    for functional in (residual, form.linear):
+        with firedrake.assemble(functional, bcs=zero).dat.vec_ro as vector:
+            sizes.append(float(vector.norm()))
+    return sizes[0] / sizes[1] if sizes[1] > 0 else sizes[0]

@@ -1,0 +1,68 @@
+"""Diffusion with a reaction that grows with the unknown."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from meshes.block import GridBlock
+from meshes.structured import FloatArray, StructuredGrid
+from neural.certificates.certificate import Certificate
+from pdesolve.grid.error_bounds import dual_energy
+from pdesolve.grid.finite_volume import diffusion_system
+from pdesolve.problems.boundary import Condition, Dirichlet, Neumann, conditions_by_side
+from pdesolve.problems.nonlinear_elliptic import OneSidedReactionProblem
+
+
+def certify_one_sided_reaction(
+    problem: OneSidedReactionProblem, grid: StructuredGrid, values: FloatArray
+) -> Certificate:
+    """An upper bound for −Δu + r(u) = f with r that does not decrease.
+
+    With F(u) = L u + r(u) − f and F(u) = 0, the error e = u − v of v satisfies eᵀL e ≤
+    eᵀ(F(u) − F(v)) = −eᵀF(v), hence eᵀL e ≤ F(v)ᵀL⁻¹F(v).
+
+    Parameters
+    ----------
+    problem
+        With Dirichlet and Neumann sides.
+    grid
+        Cell-centred grid.
+    values
+        v, shape ``grid.shape``.
+
+    Examples
+    --------
+    >>> problem = OneSidedReactionProblem(10.0)
+    >>> grid = problem.grid(8)
+    >>> certify_one_sided_reaction(problem, grid, 0.01 * np.ones((8, 8))).kind
+    'guaranteed'
+    """
+    conditions = problem.boundary_conditions
+    if not all(isinstance(item, Dirichlet | Neumann) for item in conditions.values()):
+        return Certificate.nothing(
+            "grid", "for this equation a bound is known with Dirichlet and Neumann sides only"
+        )
+    system = problem.nonlinear_system(GridBlock.whole(grid))
+    residual = -system.residual(np.pad(values, 1)[None])[0]
+    load = -system.residual(np.pad(0 * values, 1)[None])[0]
+    size = float(np.linalg.norm(load))
+    relative = float(np.linalg.norm(residual)) / (size if size > 0 else 1.0)
+    sides: dict[str, Condition] = {
+        side: Dirichlet(0.0) if isinstance(item, Dirichlet) else Neumann(0.0)
+        for side, item in conditions_by_side(conditions, grid.side_names).items()
+    }
+    laplacian = diffusion_system(grid, np.ones(grid.shape), np.zeros(grid.shape), sides).stencil
+    energy = float(np.vdot(values, laplacian.apply(values)))
+    if not energy > 0:
+        return Certificate.nothing(
+            "grid", "the prediction is zero: a relative error is not defined", residual=relative
+        )
+    return Certificate(
+        "guaranteed",
+        "grid",
+        "Dirichlet energy",
+        float(np.sqrt(dual_energy(grid, sides, residual) / energy)),
+        residual=relative,
+        statement="guaranteed for the exact solution of the discrete equations on this grid; "
+        "their discretisation error comes on top",
+    )
