@@ -10,6 +10,7 @@ from pathlib import Path
 
 NAMES = {
     "comparison": "benchmarks.operators.comparison",
+    "losses": "benchmarks.operators.losses",
 }
 RESULTS = Path(__file__).parents[1] / "results" / "operators"
 
