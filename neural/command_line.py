@@ -29,6 +29,7 @@ from neural.models.registry import MODELS, get_model
 from neural.training.checkpoints import read_checkpoint
 from neural.training.data import PDEDataModule
 from neural.training.module import SurrogateModule
+from neural.training.point_cloud_module import PointCloudModule
 from neural.training.report import EpochReport
 from neural.training.trajectory_data import TrajectoryDataModule
 from neural.training.trajectory_module import TrajectoryModule
@@ -42,6 +43,7 @@ ACTIONS = {
 TASKS: dict[str, tuple[type[lightning.LightningModule], type[lightning.LightningDataModule]]] = {
     "steady": (SurrogateModule, PDEDataModule),
     "trajectory": (TrajectoryModule, TrajectoryDataModule),
+    "points": (PointCloudModule, PDEDataModule),
 }
 """What the key ``task`` of a configuration means: the training module and its data."""
 _EXAMPLES = """\

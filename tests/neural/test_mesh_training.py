@@ -21,6 +21,7 @@ from neural.surrogate import Surrogate
 from neural.training.data import PDEDataModule
 from neural.training.mesh_files import MeshFileReader, write_mesh_samples
 from neural.training.module import SurrogateModule
+from neural.training.point_cloud_module import PointCloudModule
 from operators.failures import DataFileError
 from tests.neural.test_message_passing import triangulation
 
@@ -146,6 +147,39 @@ class TestTraining:
                 {"name": "on-mesh", "model": inner, "mesh": str(paths["train"])}, reader, 1e-2
             )
             assert train(module, data, 5, tmp_path) < 0.5  # 1 is the error of zero
+
+    def test_filling_is_not_trained_on(self, tmp_path: Path) -> None:
+        """Clouds of 20 to 40 points; what fills them up has no part in the error."""
+        rng, paths = np.random.default_rng(4), {}
+        for split, count in (("train", 24), ("test", 8)):
+            points = rng.random((count, 40, 2))
+            mask = np.arange(40) < rng.integers(20, 40, (count, 1))
+            values = 2.0 + np.sin(3 * points[..., 0]) + points[..., 1]
+            paths[split] = write_mesh_samples(
+                tmp_path / f"{split}.h5", family="field", points=points, inputs={},
+                outputs={"value": values}, mask=mask, box=([0, 0], [1, 1]), split=split, seed=0,
+            )  # fmt: skip
+        reader = MeshFileReader(paths["train"])
+        torch.manual_seed(0)
+        module = PointCloudModule(
+            {"name": "on-mesh", "model": TRANSOLVER, "mesh": str(paths["train"])},
+            reader.info.inputs,
+            reader.info.outputs,
+            learning_rate=1e-2,
+        )
+        data = PDEDataModule(train=paths["train"], test=paths["test"], batch_size=4)
+        error = train(module, data, 5, tmp_path)
+        inputs, outputs = (torch.as_tensor(a).float() for a in MeshFileReader(paths["test"]).read())
+        with torch.no_grad():
+            found = module.eval()(inputs)
+        real = inputs[:, -1:] > 0.5
+        assert float(found[~real].abs().max()) == 0.0
+        parts = [
+            float((f[m] - u[m]).norm() / u[m].norm())
+            for f, u, m in zip(found, outputs, real, strict=True)
+        ]
+        assert error == pytest.approx(np.mean(parts), rel=1e-4)
+        assert error < 0.1
 
 
 class TestOnMesh:
