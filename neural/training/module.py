@@ -14,7 +14,8 @@ from meshes.errors import InputError
 from neural.failures import TrainingFailure
 from neural.models.registry import build_model, describe_model
 from neural.training.checkpoints import KEY, check_weights, metadata_of
-from neural.training.data import PDEDataModule
+from neural.training.compatibility import check_resolutions
+from neural.training.data import SPLITS, PDEDataModule
 from neural.training.description import (
     DESCRIBED,
     check_described,
@@ -112,12 +113,20 @@ class SurrogateModule(lightning.LightningModule):
         }
         self._described: dict[str, Any] = {}
         self._seconds, self._since = 0.0, 0.0
+        self._totals: dict[str, tuple[Tensor, int]] = {}
 
     def setup(self, stage: str) -> None:
         """Fit the normalisers, and check precision and data."""
         check_precision(str(self.trainer.precision))
         if stage == "fit":
-            self.loss.prepare(self._data_module().info_of("train"))
+            data = self._data_module()
+            every = [
+                one for name in SPLITS[:2] if data.has(name) for one in data.split(name).sources
+            ]
+            check_resolutions(every, self.model, self.input_normalizer.statistics)
+            self.loss.prepare(data.info_of("train"))
+            for source in data.split("train").sources:
+                self.loss.check(source.info)
             if not self.input_normalizer.is_fitted:
                 self._fit_normalizers()
 
@@ -143,15 +152,23 @@ class SurrogateModule(lightning.LightningModule):
         total = values.sum() * self.trainer.world_size
         return total if self.loss.reduction == "sum" else values.mean()
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Relative L2 error of one batch."""
         del batch_idx
-        self._log("validation_relative_l2", self._error(batch), len(batch[0]))
+        self._log_error("validation", batch, dataloader_idx)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
+    def on_validation_epoch_end(self) -> None:
+        """The error over all files, where each has a loader of its own."""
+        self._log_total("validation")
+
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Relative L2 error of one batch."""
         del batch_idx
-        self._log("test_relative_l2", self._error(batch), len(batch[0]))
+        self._log_error("test", batch, dataloader_idx)
+
+    def on_test_epoch_end(self) -> None:
+        """The error over all files, where each has a loader of its own."""
+        self._log_total("test")
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Outputs of one batch."""
@@ -240,7 +257,11 @@ class SurrogateModule(lightning.LightningModule):
         data = self._data_module()
         info, split = data.info_of("train"), data.split("train")
         self._check_channels(info)
-        self._described = describe_data(info, split, output_time=data.output_time)
+        families = list(dict.fromkeys(source.info.family for source in split.sources))
+        more: dict[str, Any] = {"reading": data.reading} if data.reading else {}
+        if len(families) > 1:
+            more["families"] = families
+        self._described = describe_data(info, split, output_time=data.output_time, **more)
         origin = {key: self._described["data"][key] for key in ("sha256", "num_train")}
         self.input_normalizer.fit((pair[0] for pair in split.batches()), origin)
         self.output_normalizer.fit((pair[1] for pair in split.batches()), origin)
@@ -267,17 +288,32 @@ class SurrogateModule(lightning.LightningModule):
         data = getattr(self.trainer, "datamodule", None)
         if not isinstance(data, PDEDataModule) or not data.has(split):
             return
-        info = data.info_of(split)
-        self._check_channels(info)
-        check_described(info, self._described)
+        others = self._described.get("data", {}).get("families", [])[1:]
+        for source in data.split(split).sources:
+            self._check_channels(source.info)
+            if source.info.family not in others:
+                check_described(source.info, self._described)
 
-    def _error(self, batch: Batch) -> Tensor:
-        return relative_l2(self(batch[0]), batch[1]).mean()
+    def _log_error(self, split: str, batch: Batch, loader: int) -> None:
+        errors = relative_l2(self(batch[0]), batch[1])
+        data = getattr(self.trainer, "datamodule", None)
+        labels = data.labels(split) if isinstance(data, PDEDataModule) and data.has(split) else []
+        label = labels[loader] if len(labels) > 1 else ""
+        name = f"{split}_{label}_relative_l2" if label else f"{split}_relative_l2"
+        self._log(name, errors.mean(), len(errors))
+        if label:
+            total, count = self._totals.get(split, (torch.zeros_like(errors[0]), 0))
+            self._totals[split] = (total + errors.sum(), count + len(errors))
+
+    def _log_total(self, split: str) -> None:
+        if split in self._totals:
+            total, count = self._totals.pop(split)
+            self._log(f"{split}_relative_l2", total / count, count)
 
     def _log(self, name: str, value: Tensor, count: int, *, on_step: bool = False) -> None:
         self.log(
             name, value, on_step=on_step, on_epoch=True, prog_bar=True, batch_size=count,
-            sync_dist=self.trainer.world_size > 1,
+            sync_dist=self.trainer.world_size > 1, add_dataloader_idx=False,
         )  # fmt: skip
 
     def _failure(self, numbers: Tensor, batch_idx: int) -> TrainingFailure:
