@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 NAMES = {
+    "space_time_fno": "benchmarks.operators.space_time_fno",
     "comparison": "benchmarks.operators.comparison",
     "losses": "benchmarks.operators.losses",
 }
