@@ -270,6 +270,35 @@ def test_data_without_usable_equations_are_refused() -> None:
         RelativeSobolev().prepare(described("darcy2d", location="points"))
 
 
+def test_further_files_must_have_the_same_box_and_equations() -> None:
+    first = described("darcy2d")
+    same = described("darcy2d", (16, 16), path="finer.h5")
+    longer = described("darcy2d", upper=(2.0, 1.0), path="longer.h5")
+    other = described("darcy2d", options={"above": 9.0}, path="other.h5")
+    foreign = described("poisson2d", options=FAMILIES["poisson2d"], path="poisson.h5")
+    for loss in (
+        PDEResidual(),
+        RelativeEnergy(),
+        WeightedSum({"data": RelativeL2(), "residual": PDEResidual()}),
+    ):
+        loss.prepare(first)
+        loss.check(same)
+        for info, message in (
+            (longer, "'longer.h5' has upper"),
+            (other, "'other.h5' holds 'darcy2d' with other options"),
+            (foreign, "'poisson.h5' has family poisson2d, the first training file darcy2d"),
+        ):
+            with pytest.raises(InputError, match=message):
+                loss.check(info)
+    waves = RelativeSobolev()
+    waves.prepare(first)
+    for info in (same, other, foreign):
+        waves.check(info)
+    with pytest.raises(InputError, match=r"the box of 'longer\.h5' is not that"):
+        waves.check(longer)
+    RelativeSobolev(lengths=(1.0, 1.0)).check(longer)
+
+
 def test_refusals(tmp_path) -> None:
     info = described("darcy2d")
     fields, wrong = random(2, 1, 8, 8), random(2, 2, 8, 8)

@@ -45,6 +45,9 @@ class FieldLoss(nn.Module, ABC):
         Box, kind and family of the grid are in it, see ``pdesolve.data.DatasetInfo``.
         """
 
+    def check(self, info: Any) -> None:
+        """Refuse a further training file for which what ``prepare`` took does not hold."""
+
     def of_batch(self, prediction: Tensor, target: Tensor, inputs: Tensor) -> Tensor:
         """One value a sample, for losses that look at the inputs too; else ``per_sample``."""
         del inputs

@@ -62,6 +62,11 @@ class RelativeEnergy(FieldLoss):
             )
         self._operator = operator
 
+    def check(self, info: Any) -> None:
+        """Refuse a file with other equations."""
+        if self._operator is not None:
+            self._operator.check(info)
+
     def of_batch(self, prediction: Tensor, target: Tensor, inputs: Tensor) -> Tensor:
         """One relative error a sample, shape ``(batch,)``, in float64."""
         if self._operator is None:

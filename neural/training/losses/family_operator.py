@@ -88,6 +88,22 @@ class FamilyOperator:
         self.symmetric = False
         self._compare()
 
+    def check(self, info: Any) -> None:
+        """Refuse data whose equations are not those of the data it was made for."""
+        for key in ("family", "inputs", "lower", "upper", "periodic", "location"):
+            here, there = getattr(info, key), getattr(self._info, key)
+            if here != there:
+                raise InputError(
+                    f"'{info.path}' has {key} {here}, the first training file {there}; a loss of "
+                    "the equations is for one family on one box"
+                )
+        options = [one.settings.get("family") for one in (info, self._info)]
+        if options[0] != options[1]:
+            raise InputError(
+                f"'{info.path}' holds '{info.family}' with other options than the first training "
+                "file; a loss of the equations is for one of them"
+            )
+
     def grid(self, shape: Sequence[int]) -> StructuredGrid:
         """The grid of fields of this shape on the box of the data."""
         info = self._info

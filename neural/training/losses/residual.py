@@ -85,6 +85,11 @@ class PDEResidual(FieldLoss):
         self._norm.take_box(BoxSpectrum(lengths, operator.bases, info.location))
         self._operator = operator
 
+    def check(self, info: Any) -> None:
+        """Refuse a file with other equations."""
+        if self._operator is not None:
+            self._operator.check(info)
+
     def of_batch(self, prediction: Tensor, target: Tensor, inputs: Tensor) -> Tensor:
         """One relative residual a sample, shape ``(batch,)``, float64."""
         del target

@@ -48,14 +48,25 @@ class SpectralLoss(FieldLoss):
     def prepare(self, info: Any) -> None:
         """Take the box of the training data, if none was given."""
         if not self._fixed:
-            if info.location not in ("cell", "vertex"):
-                raise InputError(
-                    f"the values of '{info.path}' are not on a uniform grid (location="
-                    f"'{info.location}'), where waves have no fast transforms; use RelativeL2, or "
-                    "EnergyNorm with a matrix of the mesh"
-                )
-            lengths = [high - low for low, high in zip(info.lower, info.upper, strict=True)]
-            self._box = BoxSpectrum.of_box(lengths, info.periodic, self.extension, info.location)
+            self._box = self._box_of(info)
+
+    def check(self, info: Any) -> None:
+        """Refuse a file on another box."""
+        if not self._fixed and self._box_of(info) != self._box:
+            raise InputError(
+                f"the box of '{info.path}' is not that of the first training file; this loss is "
+                "for data on one box. Give it lengths=[...], or train on one family"
+            )
+
+    def _box_of(self, info: Any) -> BoxSpectrum:
+        if info.location not in ("cell", "vertex"):
+            raise InputError(
+                f"the values of '{info.path}' are not on a uniform grid (location="
+                f"'{info.location}'), where waves have no fast transforms; use RelativeL2, or "
+                "EnergyNorm with a matrix of the mesh"
+            )
+        lengths = [high - low for low, high in zip(info.lower, info.upper, strict=True)]
+        return BoxSpectrum.of_box(lengths, info.periodic, self.extension, info.location)
 
     def take_box(self, box: BoxSpectrum) -> None:
         """Use the transforms of this box."""

@@ -83,6 +83,11 @@ class WeightedSum(FieldLoss):
         for _, loss, _ in self._parts():
             loss.prepare(info)
 
+    def check(self, info: Any) -> None:
+        """Let every loss look at a further training file."""
+        for _, loss, _ in self._parts():
+            loss.check(info)
+
     def terms(self, prediction: Tensor, target: Tensor, inputs: Tensor) -> dict[str, Tensor]:
         """The weighted losses by name."""
         return {
