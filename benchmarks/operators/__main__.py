@@ -11,6 +11,7 @@ from pathlib import Path
 NAMES = {
     "space_time_fno": "benchmarks.operators.space_time_fno",
     "comparison": "benchmarks.operators.comparison",
+    "lsm_ablation": "benchmarks.operators.lsm_ablation",
     "losses": "benchmarks.operators.losses",
 }
 RESULTS = Path(__file__).parents[1] / "results" / "operators"

@@ -1,0 +1,203 @@
+"""What the blocks of a latent spectral model are worth: the same U-Net without them, and an FNO.
+
+``python -m benchmarks.operators.lsm_ablation [--seeds 0 1 2] [--epochs 40] [--kept FILE]``
+
+Darcy flow on 43² with few samples. The U-Net comes twice: with the same width, and with the
+width at which a training step takes the same time. The FNO trains for as many epochs as fit
+into the time of the latent spectral model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import math
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.table import Table
+from neural import evaluate
+from neural.command_line import main as train
+from neural.models.registry import build_model
+from pdesolve import generate
+
+RESULTS = Path(__file__).parents[1] / "results" / "operators"
+SHAPE, BATCH, NUM_TEST = (43, 43), 20, 100
+LSM: dict[str, Any] = {"name": "lsm", "width": 16}
+FNO: dict[str, Any] = {"name": "fno", "modes": [12, 12], "width": 32}
+WIDTHS = tuple(range(16, 31))
+
+
+def step_seconds(model: Mapping[str, Any]) -> float:
+    """Seconds of one training step (forward, backward, Adam), the best of a few."""
+    options = {key: value for key, value in model.items() if key != "name"}
+    network = build_model(model["name"], {"in_channels": 1, "out_channels": 1, **options})
+    optimizer = torch.optim.Adam(network.parameters())
+    inputs = torch.randn(BATCH, 1, *SHAPE)
+    best = math.inf
+    for _ in range(6):
+        start = time.perf_counter()
+        optimizer.zero_grad()
+        network(inputs).square().mean().backward()
+        optimizer.step()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def unet_of_equal_cost(rounds: int = 3) -> int:
+    """The smallest width at which a U-Net's step takes at least as long as the LSM's."""
+    aim = min(step_seconds(LSM) for _ in range(rounds))
+    low, high = 0, len(WIDTHS) - 1
+    while low < high:
+        middle = (low + high) // 2
+        found = min(step_seconds({"name": "unet", "width": WIDTHS[middle]}) for _ in range(rounds))
+        low, high = (low, middle) if found >= aim else (middle + 1, high)
+    return WIDTHS[low]
+
+
+def run(
+    seeds: Sequence[int] = (0, 1, 2),
+    num_train: int = 256,
+    epochs: int = 40,
+    kept: Path | None = None,
+    width: int | None = None,
+    fno_epochs: int | None = None,
+) -> Table:
+    """Train all, or take from `kept` what was trained before, and tabulate.
+
+    Parameters
+    ----------
+    seeds
+        Of weights and of the order of samples; the data are the same.
+    num_train, epochs
+        Training samples, and passes over them.
+    kept
+        File where results are kept as they come.
+    width, fno_epochs
+        Of the U-Net of equal cost, and passes of the FNO; measured when left out.
+    """
+    known: dict[str, Any] = json.loads(kept.read_text()) if kept and kept.exists() else {}
+
+    def keep(key: str, value: Any) -> Any:
+        known[key] = value
+        print(key, value, flush=True)
+        if kept is not None:
+            kept.write_text(json.dumps(known, indent=1))
+        return value
+
+    width = width or known.get("width") or keep("width", unet_of_equal_cost())
+    ratio = known.get("ratio") or keep("ratio", step_seconds(LSM) / step_seconds(FNO))
+    fno_epochs = fno_epochs or max(1, round(epochs * ratio))
+    candidates = (
+        ("LSM, width 16", LSM, epochs),
+        ("U-Net, width 16 (the same without blocks)", {"name": "unet", "width": 16}, epochs),
+        (f"U-Net, width {width} (equal time of a step)", {"name": "unet", "width": width}, epochs),
+        (f"FNO, width 32, modes 12, {fno_epochs} epochs (equal time)", FNO, fno_epochs),
+    )
+    table = Table(
+        "lsm_ablation",
+        f"Blocks of a latent spectral model: darcy2d 43², {num_train} training and {NUM_TEST} "
+        f"test samples, {epochs} epochs, {len(seeds)} seeds",
+        ("model", "parameters", "training, s", "relative L2, %", "± over seeds", "each seed, %"),
+    )
+    means: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        for seed in seeds:
+            for label, model, passes in candidates:
+                key = f"{num_train} {passes} {json.dumps(model)} {seed}"
+                if key not in known:
+                    keep(key, train_once(model, passes, seed, num_train, Path(temporary)))
+                means.setdefault(label, []).append(known[key]["error"])
+        for label, model, passes in candidates:
+            found = [known[f"{num_train} {passes} {json.dumps(model)} {seed}"] for seed in seeds]
+            errors = [100 * one["error"] for one in found]
+            table.add(
+                label,
+                f"{found[0]['parameters']:,}".replace(",", " "),
+                statistics.mean(one["seconds"] for one in found),
+                statistics.mean(errors),
+                statistics.stdev(errors) if len(errors) > 1 else math.nan,
+                ", ".join(f"{error:.2f}" for error in errors),
+            )
+    lsm, _, equal, fno = (statistics.mean(errors) for errors in means.values())
+    table.notes += [
+        "Same data, loss (relative L2 plus 0.5 times that of the differences), Adam with one "
+        "cycle up to 0.002, batch 20, square symmetries. The U-Net and the latent spectral model "
+        "differ in the blocks alone (and in padding: 43 + 5 points in both).",
+        f"LSM / U-Net of equal time: {lsm / equal:.3f}; LSM / FNO of equal time: {lsm / fno:.3f}.",
+    ]
+    return table
+
+
+def train_once(
+    model: Mapping[str, Any], epochs: int, seed: int, num_train: int, folder: Path
+) -> dict[str, float]:
+    """Test error, seconds of training and parameters of one trained model."""
+    files = {}
+    for split, count in (("train", num_train), ("test", NUM_TEST)):
+        files[split] = folder / f"{split}_{count}.h5"
+        if not files[split].exists():
+            generate("darcy2d", count, shape=SHAPE, split=split, out=files[split])
+    out = folder / f"{model['name']}_{model['width']}_{seed}"
+    configuration = {
+        "seed_everything": seed,
+        "model": {
+            "model": dict(model),
+            "inputs": ["coefficient"],
+            "outputs": ["pressure"],
+            "loss": {"class_path": "neural.training.RelativeH1", "init_args": {"weight": 0.5}},
+            "learning_rate": 2e-3,
+            "weight_decay": 1e-5,
+        },
+        "data": {
+            "train": str(files["train"]),
+            "test": str(files["test"]),
+            "batch_size": BATCH,
+            "augment": "square symmetries",
+            "seed": seed,
+        },
+        "trainer": {"max_epochs": epochs},
+        "out": str(out),
+    }
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as stream:
+        json.dump(configuration, stream)  # JSON is YAML
+        stream.flush()
+        with contextlib.redirect_stdout(io.StringIO()):
+            train(["fit", "--config", stream.name, "--overwrite"])
+    report = evaluate(out / "last.ckpt", data=[files["test"]])
+    return {
+        "error": float(report.datasets[0].mean["relative_l2"]),
+        "seconds": float(report.training_seconds),
+        "parameters": int(report.num_parameters),
+    }
+
+
+def main() -> None:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--num-train", type=int, default=256)
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--kept", type=Path, help="file where results are kept, to go on later")
+    parser.add_argument("--width", type=int, help="of the U-Net of equal cost (default: measured)")
+    parser.add_argument("--fno-epochs", type=int, help="passes of the FNO (default: measured)")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    table = run(
+        given.seeds, given.num_train, given.epochs, given.kept, given.width, given.fno_epochs
+    )
+    table.print()
+    table.save(given.output)
+
+
+if __name__ == "__main__":
+    main()
