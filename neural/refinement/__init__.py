@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from neural.refinement.classical import parareal as parareal
     from neural.refinement.correction import FourierCorrection as FourierCorrection
     from neural.refinement.estimator import ResidualEstimator as ResidualEstimator
+    from neural.refinement.head_correction import HeadCorrection as HeadCorrection
+    from neural.refinement.head_correction import refine_prediction as refine_prediction
     from neural.refinement.minimisation import Refinement as Refinement
     from neural.refinement.minimisation import RefinementSettings as RefinementSettings
     from neural.refinement.minimisation import refine as refine
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "FourierCorrection": "neural.refinement.correction",
+    "HeadCorrection": "neural.refinement.head_correction",
     "Refinement": "neural.refinement.minimisation",
     "RefinementSettings": "neural.refinement.minimisation",
     "ResidualEstimator": "neural.refinement.estimator",
@@ -33,6 +36,7 @@ _HOME = {
     "newton_krylov": "neural.refinement.classical",
     "parareal": "neural.refinement.classical",
     "refine": "neural.refinement.minimisation",
+    "refine_prediction": "neural.refinement.head_correction",
 }
 __all__ = list(_HOME)
 

@@ -32,7 +32,7 @@ class RefinementSettings:
     num_steps
         Largest number of steps.
     learning_rate, bias_learning_rate
-        Of Adam, for all parameters and for those whose name ends in ``bias``. 1e-4 and
+        Of Adam, for all parameters and for those named ``bias``. 1e-4 and
         0.2 are published for a forced flow, 1e-2 for the bias in decaying turbulence.
     inner_steps
         Conjugate gradient iterations of a Gauss–Newton step.
@@ -197,7 +197,7 @@ def _adam(
     groups: dict[bool, list[nn.Parameter]] = {False: [], True: []}
     for name, item in correction.named_parameters():
         if item.requires_grad:
-            groups[name.endswith("bias")].append(item)
+            groups["bias" in name.split(".")].append(item)
     rates = {False: settings.learning_rate, True: settings.bias_learning_rate}
     optimizer = torch.optim.Adam(
         [{"params": items, "lr": rates[bias]} for bias, items in groups.items() if items]

@@ -10,9 +10,11 @@ import torch
 from torch import nn
 
 from meshes.errors import InputError
+from neural.models.space_time_fno import SpaceTimeFNO
 from neural.refinement.classical import PararealSettings, newton_krylov, parareal
 from neural.refinement.correction import FourierCorrection
 from neural.refinement.estimator import ResidualEstimator
+from neural.refinement.head_correction import HeadCorrection, refine_prediction
 from neural.refinement.minimisation import RefinementSettings, refine
 from neural.refinement.residuals import SpaceTimeResidual
 from pdesolve import evolve, get_family, sample_generator
@@ -123,6 +125,66 @@ def test_a_step_to_infinity_is_taken_back():
     refined = refine(correction, estimator, settings)
     assert "taken back" in refined.reason
     assert torch.equal(refined.frames, predicted)
+
+
+def small_model():
+    torch.manual_seed(0)
+    return SpaceTimeFNO(1, 1, modes=(4, 4, 3), width=6, latent_frames=6)
+
+
+def test_head_gives_the_prediction_at_first():
+    """In float64, with all modes of the grid, and with the normalisation undone."""
+    estimator, exact, _ = vortices(16, num_times=9)
+    model = small_model()
+    history = estimator.residual.known.movedim(0, -1)[None].float()
+    for scaled in (True, False):
+        correction = HeadCorrection(model, estimator, scaled=scaled, mean=0.5, deviation=2.0)
+        with torch.no_grad():
+            expected = model((history - 0.5) / 2.0, len(exact)) * 2.0 + 0.5
+            frames = correction()
+        assert frames.dtype == torch.float64
+        assert frames.shape == exact.shape
+        assert torch.allclose(frames, expected[0].movedim(-1, 0).double(), atol=1e-5)
+    names = [name for name, item in correction.named_parameters() if item.requires_grad]
+    assert names == ["head.convolution.parametrizations.bias.original"]
+
+
+def test_head_refines_an_untrained_prediction():
+    """Gauss–Newton over the bias; the model is left as it was."""
+    estimator, exact, _ = vortices(16, num_times=9)
+    residual, model = estimator.residual, small_model()
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
+    refined = refine_prediction(
+        model,
+        residual.problem,
+        residual.grid,
+        residual.times,
+        residual.known,
+        settings=RefinementSettings(num_steps=4, inner_steps=30),
+    )
+    before = estimator.errors(HeadCorrection(model, estimator)().detach(), exact)
+    after = estimator.errors(refined.frames, exact)
+    assert after.relative_l2 < 1e-2 * before.relative_l2
+    assert refined.reduction < 1e-2
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+
+
+def test_published_rates_lower_the_estimator():
+    estimator, _, _ = vortices(16, num_times=9)
+    correction = HeadCorrection(small_model(), estimator, scaled=False, change_weight=True)
+    settings = RefinementSettings(method="adam", num_steps=30, patience=10)
+    refined = refine(correction, estimator, settings)
+    assert refined.reduction < 0.95
+
+
+def test_head_refuses():
+    estimator, _, _ = vortices(16, num_times=9)
+    with pytest.raises(InputError, match="more than the grid"):
+        HeadCorrection(small_model(), estimator, modes=(9, 8, 3))
+    with pytest.raises(InputError, match="at least the modes"):
+        HeadCorrection(small_model(), estimator, modes=(2, 2, 2))
+    with pytest.raises(InputError, match="deviation"):
+        HeadCorrection(small_model(), estimator, deviation=0.0)
 
 
 def test_bad_input():
