@@ -25,7 +25,7 @@ from neural.training.description import (
     describe_data,
     describe_training,
 )
-from neural.training.losses import FieldLoss, RelativeL2, relative_l2
+from neural.training.losses import FieldLoss, RelativeL2, relative_l2, total_of
 from neural.training.optimization import (
     Optimization,
     Optimizer,
@@ -225,21 +225,23 @@ class TrajectoryModule(lightning.LightningModule):
         """Loss of one batch of windows."""
         history, static, future, numbers = batch
         found, wanted = self._unrolled(history, static, future, numbers)
+        seen = torch.cat([history.flatten(1, 2), static], 1)
         if self.whole_trajectory:
-            seen = torch.cat([history.flatten(1, 2), static], 1)
-            values = self.loss.of_batch(found.flatten(1, 2), wanted.flatten(1, 2), seen)
+            terms = self.loss.terms(found.flatten(1, 2), wanted.flatten(1, 2), seen)
         else:
-            seen = torch.cat([history.flatten(1, 2), static], 1)
             count = found.shape[1]
-            values = self.loss.of_batch(
-                found.flatten(0, 1), wanted.flatten(0, 1), seen.repeat_interleave(count, 0)
-            )
-            values = values.view(-1, count).sum(1)
+            repeated = seen.repeat_interleave(count, 0)
+            each = self.loss.terms(found.flatten(0, 1), wanted.flatten(0, 1), repeated)
+            terms = {name: term.view(-1, count).sum(1) for name, term in each.items()}
+        values = total_of(terms)
         if not bool(torch.isfinite(values).all()):
             raise self._failure("train", "loss", numbers[~torch.isfinite(values)], batch_idx)
         with torch.no_grad():
             error = relative_l2(found, wanted).mean()
         self._log("train_relative_l2", error, len(history))
+        if len(terms) > 1:
+            for name, term in terms.items():
+                self._log(f"train_loss_{name}", term.detach().mean(), len(history))
         # processes average their gradients, which for a sum over the batch is one part of it
         total = values.sum() * self.trainer.world_size
         return total if self.loss.reduction == "sum" else values.mean()
