@@ -18,11 +18,13 @@ from neural.training import RelativeH1, RelativeL2
 from neural.training.losses import (
     EnergyNorm,
     FamilyOperator,
+    MeshNorm,
     PDEResidual,
     RelativeEnergy,
     RelativeSobolev,
     WeightedSum,
 )
+from neural.training.mesh_files import MeshFileReader, write_mesh_samples
 from operators.stencil import Stencil
 from pdesolve.problems.registry import get_family
 from pdesolve.random_streams import sample_generator
@@ -186,6 +188,44 @@ def test_the_matrix_is_not_in_checkpoints_but_moves_with_the_loss() -> None:
     loss = EnergyNorm(np.eye(3))
     assert loss.state_dict() == {}
     assert loss.to("meta").matrix.device.type == "meta"
+
+
+def test_mesh_norms_take_the_mesh_of_the_training_file(tmp_path) -> None:
+    points = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    cells = [[0, 1, 2], [1, 3, 2]]
+    rng = np.random.default_rng(0)
+    fields = {"outputs": {"u": rng.random((3, 4))}, "inputs": {"f": rng.random((3, 4))}}
+    infos = {}
+    for name, given in {
+        "train": {"cells": cells},
+        "other": {"cells": [[0, 1, 3], [0, 3, 2]]},
+        "cloud": {},
+    }.items():
+        path = write_mesh_samples(
+            tmp_path / f"{name}.h5", family="plate", points=points, **fields, **given
+        )
+        infos[name] = MeshFileReader(path).info
+    slopes = MeshNorm(mass=0.0, stiffness=1.0)
+    slopes.prepare(infos["train"])
+    slopes.check(infos["train"])
+    u = torch.as_tensor(points @ [1.0, 2.0])[None, None]
+    e = torch.as_tensor(points @ [0.3, 0.0])[None, None]
+    assert float(slopes(u + e + 7.0, u)) == pytest.approx(0.3 / np.sqrt(5))
+    whole = MeshNorm(1.0, 1.0)
+    whole.prepare(infos["train"])
+    # the mean of (x + 2y)² is (3/2)² + 5/12, and its gradient is 5 squared
+    assert float(whole(u + 1.0, u)) == pytest.approx(np.sqrt(1 / (2.25 + 5 / 12 + 5)))
+    values = random(2, 1, 4).requires_grad_()
+    assert torch.autograd.gradcheck(lambda v: whole.per_sample(v, u.expand(2, 1, 4)), values)
+    for action, message in (
+        (lambda: MeshNorm(0.0, 0.0), "must be at least 0, one of them more"),
+        (lambda: MeshNorm()(u, u), "does not know the mesh: call take_mesh"),
+        (lambda: MeshNorm().prepare(described("darcy2d")), "'train.h5' holds no mesh"),
+        (lambda: MeshNorm().prepare(infos["cloud"]), "does not hold one mesh with cells"),
+        (lambda: whole.check(infos["other"]), "the mesh of .*other.h5' is not that"),
+    ):
+        with pytest.raises(InputError, match=message):
+            action()
 
 
 def test_weighted_sum_adds_names_and_prepares() -> None:

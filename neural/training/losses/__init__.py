@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from neural.training.losses.energy import RelativeEnergy as RelativeEnergy
     from neural.training.losses.family_operator import FamilyOperator as FamilyOperator
     from neural.training.losses.matrix_norm import EnergyNorm as EnergyNorm
+    from neural.training.losses.mesh_norm import MeshNorm as MeshNorm
     from neural.training.losses.relative import RelativeH1 as RelativeH1
     from neural.training.losses.relative import RelativeL2 as RelativeL2
     from neural.training.losses.residual import PDEResidual as PDEResidual
@@ -33,6 +34,7 @@ _HOME = {
     "EnergyNorm": "matrix_norm",
     "FamilyOperator": "family_operator",
     "FieldLoss": "base",
+    "MeshNorm": "mesh_norm",
     "PDEResidual": "residual",
     "RelativeEnergy": "energy",
     "RelativeH1": "relative",
