@@ -11,6 +11,7 @@ from pathlib import Path
 NAMES = {
     "space_time_fno": "benchmarks.operators.space_time_fno",
     "comparison": "benchmarks.operators.comparison",
+    "model_steps": "benchmarks.operators.model_steps",
     "lsm_ablation": "benchmarks.operators.lsm_ablation",
     "losses": "benchmarks.operators.losses",
 }

@@ -14,8 +14,16 @@ from torch import Tensor, nn
 from meshes.errors import InputError
 
 
-@functools.lru_cache(maxsize=256)
+@torch.compiler.assume_constant_result
 def _bases(
+    size: int, modes: int, half: bool, dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """What :func:`_made_bases` gives; a constant of the grid for ``torch.compile``."""
+    return _made_bases(size, modes, half, dtype, device)
+
+
+@functools.lru_cache(maxsize=256)
+def _made_bases(
     size: int, modes: int, half: bool, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Real Fourier bases of one axis: analysis ``(2 K, size)``, synthesis ``(size, 2 K)``.
