@@ -14,8 +14,9 @@ from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
 from neural.certificates.certificate import Certificate
 from neural.certificates.periodic import certify_periodic
-from neural.certificates.reactions import certify_one_sided_reaction
+from neural.certificates.reactions import certify_one_sided_reaction, dirichlet_energy
 from neural.surrogate import Surrogate
+from operators.stencil import Stencil
 from pdesolve.grid.error_bounds import error_bounds
 from pdesolve.problems.base import Problem
 from pdesolve.problems.evolution import EvolutionProblem
@@ -119,6 +120,33 @@ def certify_field(
     begin = time.perf_counter()
     found = _certificate(problem, prediction, backend)
     return replace(found, seconds=time.perf_counter() - begin)
+
+
+def norm_operator(problem: Problem, grid: StructuredGrid) -> Stencil:
+    """The operator A of the norm (vᵀA v)^½ in which :func:`certify_field` bounds an error.
+
+    Parameters
+    ----------
+    problem
+        With a certificate on grids.
+    grid
+        Cell-centred grid.
+
+    Raises
+    ------
+    InputError
+        If no certificate is known for the problem.
+
+    Examples
+    --------
+    >>> from pdesolve.problems.darcy import DarcyProblem
+    >>> problem = DarcyProblem(2.0, dimension=1)
+    >>> norm_operator(problem, problem.grid(4)).diagonal()
+    array([96., 64., 64., 96.])
+    """
+    if isinstance(problem, OneSidedReactionProblem):
+        return dirichlet_energy(problem, grid)
+    return problem.discretize(grid).stencil
 
 
 def _certificate(problem: Problem, prediction: Field, backend: str) -> Certificate:

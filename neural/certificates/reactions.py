@@ -7,6 +7,7 @@ import numpy as np
 from meshes.block import GridBlock
 from meshes.structured import FloatArray, StructuredGrid
 from neural.certificates.certificate import Certificate
+from operators.stencil import Stencil
 from pdesolve.grid.error_bounds import dual_energy
 from pdesolve.grid.finite_volume import diffusion_system
 from pdesolve.problems.boundary import Condition, Dirichlet, Neumann, conditions_by_side
@@ -47,12 +48,7 @@ def certify_one_sided_reaction(
     load = -system.residual(np.pad(0 * values, 1)[None])[0]
     size = float(np.linalg.norm(load))
     relative = float(np.linalg.norm(residual)) / (size if size > 0 else 1.0)
-    sides: dict[str, Condition] = {
-        side: Dirichlet(0.0) if isinstance(item, Dirichlet) else Neumann(0.0)
-        for side, item in conditions_by_side(conditions, grid.side_names).items()
-    }
-    laplacian = diffusion_system(grid, np.ones(grid.shape), np.zeros(grid.shape), sides).stencil
-    energy = float(np.vdot(values, laplacian.apply(values)))
+    energy = float(np.vdot(values, dirichlet_energy(problem, grid).apply(values)))
     if not energy > 0:
         return Certificate.nothing(
             "grid", "the prediction is zero: a relative error is not defined", residual=relative
@@ -61,8 +57,24 @@ def certify_one_sided_reaction(
         "guaranteed",
         "grid",
         "Dirichlet energy",
-        float(np.sqrt(dual_energy(grid, sides, residual) / energy)),
+        float(np.sqrt(dual_energy(grid, conditions, residual) / energy)),
         residual=relative,
         statement="guaranteed for the exact solution of the discrete equations on this grid; "
         "their discretisation error comes on top",
     )
+
+
+def dirichlet_energy(problem: OneSidedReactionProblem, grid: StructuredGrid) -> Stencil:
+    """L, the finite volumes of −Δ under the same kinds of conditions.
+
+    Examples
+    --------
+    >>> problem = OneSidedReactionProblem(10.0, dimension=1)
+    >>> dirichlet_energy(problem, problem.grid(4)).diagonal()
+    array([48., 32., 32., 48.])
+    """
+    sides: dict[str, Condition] = {
+        side: Dirichlet(0.0) if isinstance(item, Dirichlet) else Neumann(0.0)
+        for side, item in conditions_by_side(problem.boundary_conditions, grid.side_names).items()
+    }
+    return diffusion_system(grid, np.ones(grid.shape), np.zeros(grid.shape), sides).stencil

@@ -15,6 +15,7 @@ import numpy as np
 from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from neural.evaluation import metrics
+from neural.evaluation.certified import certified_errors
 from neural.evaluation.problems import problems_of, zero_sides_of
 from neural.evaluation.report import DatasetErrors, EvaluationReport
 from neural.evaluation.spectra import octave_errors, relative_sobolev
@@ -177,6 +178,8 @@ def _measure(
         found["relative_energy"] = metrics.relative_energy(
             predictions, targets, lambda index: problems[index].discretize(grid).stencil
         )
+    certified, remark = certified_errors(problems, predictions, targets, grid, info.outputs)
+    remarks += [remark] if remark and problems else []
     bands = metrics.band_errors(predictions, targets, grid)
     found.update({f"band_{name}": values for name, values in bands.items()})
 
@@ -201,6 +204,7 @@ def _measure(
         break_even_with_data=break_even(training + num_train * (solver or 0.0), solver, seconds),
         remarks=tuple(remarks),
         octaves=octave_errors(predictions, targets, grid, zero_sides),
+        certified=certified,
     )
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from neural.evaluation.certified import CertifiedErrors
+
 LABELS = {
     "relative_l2": "relative L2",
     "rmse": "RMSE",
@@ -57,6 +59,8 @@ class DatasetErrors:
     octaves
         Relative error of the waves of each octave over all samples, see
         :func:`neural.evaluation.spectra.octave_errors`.
+    certified
+        Bounds that need no solution beside the true errors, where bounds are known.
     """
 
     path: Path
@@ -71,6 +75,7 @@ class DatasetErrors:
     break_even_with_data: float | None = None
     remarks: tuple[str, ...] = ()
     octaves: Mapping[str, float] = field(default_factory=dict)
+    certified: CertifiedErrors | None = None
 
     @property
     def samples_per_second(self) -> float:
@@ -142,6 +147,10 @@ class EvaluationReport:
         rows.append(
             ("worst relative L2", *(_percent(e.worst["relative_l2"]) for e in self.datasets))
         )
+        certified = [entry.certified for entry in self.datasets]
+        if any(certified):
+            rows.append(("certified error, mean", *(_bound(item) for item in certified)))
+            rows.append(("  bound over true error", *(_effectivity(item) for item in certified)))
         rows.append(("predictions / s", *(f"{e.samples_per_second:.0f}" for e in self.datasets)))
         rows.append(("default solve", *(_seconds(e.solver_seconds) for e in self.datasets)))
         rows.append(("break-even solves", *(_count(e.break_even) for e in self.datasets)))
@@ -149,6 +158,17 @@ class EvaluationReport:
             ("  with training data", *(_count(e.break_even_with_data) for e in self.datasets))
         )
         return rows
+
+
+def _bound(certified: CertifiedErrors | None) -> str:
+    return _percent(None if certified is None else certified.mean_bound)
+
+
+def _effectivity(certified: CertifiedErrors | None) -> str:
+    if certified is None:
+        return "-"
+    least, largest = certified.least_effectivity, certified.largest_effectivity
+    return f"{least:.3g} to {largest:.3g}"
 
 
 def _error(name: str, entry: DatasetErrors) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from meshes.errors import require
 from meshes.field import Field
-from meshes.structured import StructuredGrid
 from pdesolve.command_line.main import SUCCESS
 from pdesolve.command_line.parsing import VerbParser, existing_file, output_file, required
 from pdesolve.command_line.problems import (
@@ -75,7 +73,7 @@ def run(words: Sequence[str]) -> int:
         ("surrogate", checkpoint.name),
         ("grid", f"{shape_text(grid.shape)} cells"),
         ("prediction time", seconds_text(seconds)),
-        *_error_rows(problem, grid, prediction),
+        *_error_rows(problem, prediction),
     ]
     print_table(title, ("", "prediction"), rows)
     _write(inputs, prediction, out, plot, title, family.units)
@@ -84,24 +82,11 @@ def run(words: Sequence[str]) -> int:
     return SUCCESS
 
 
-def _error_rows(problem: Problem, grid: StructuredGrid, prediction: Field) -> list[tuple[str, str]]:
-    """What the discrete equations say about the error."""
-    if not problem.has_stencil or problem.unknown not in prediction.names:
-        return [("error", "not known: the family has no linear equations on grids")]
-    from pdesolve.grid.error_bounds import error_bounds
-
-    system = problem.discretize(grid)
-    bounds = error_bounds(system, problem.boundary_conditions, prediction[problem.unknown])
-    rows = [("residual |b - A u| / |b|", f"{bounds.relative_residual:.2e}")]
-    if math.isfinite(bounds.upper):
-        interval = f"{_percent(bounds.lower)} to {_percent(bounds.upper)}"
-        rows.append(("error in the energy norm", interval))
-    return rows
-
-
-def _percent(share: float) -> str:
-    """Two digits, without an exponent."""
-    return f"{100 * float(f'{share:.2g}'):g} %"
+def _error_rows(problem: Problem, prediction: Field) -> list[tuple[str, str]]:
+    """What the equations say about the error, and the time that this took."""
+    found = importlib.import_module("neural.certificates").certify_field(problem, prediction)
+    rows: list[tuple[str, str]] = found.rows()
+    return [*rows, ("certificate time", seconds_text(found.seconds))]
 
 
 def _write(

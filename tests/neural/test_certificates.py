@@ -12,6 +12,7 @@ from meshes.field import Field
 from meshes.structured import StructuredGrid
 from neural import FNO, Surrogate
 from neural.certificates import Certificate, certify, certify_field, certify_trajectory
+from neural.evaluation.certified import certified_errors
 from neural.training.normalizers import GaussianNormalizer
 from pdesolve import evolve, get_family, sample_generator, solve
 from pdesolve.problems.boundary import Dirichlet, Neumann, Periodic, Robin
@@ -232,3 +233,39 @@ def test_of_a_surrogate():
     true = np.sqrt(error @ (matrix @ error) / (values @ (matrix @ values)))
     assert found.lower <= true <= found.upper
     assert found.seconds > 0
+
+
+@pytest.mark.parametrize(
+    "name", ["darcy2d", pytest.param("one_sided_reaction2d", marks=pytest.mark.petsc)]
+)
+def test_effectivity_over_samples(name):
+    """Bounds beside true errors of several samples; the certificates hold for each."""
+    problems = [draw(name, index) for index in range(3)]
+    grid = problems[0].grid(10)
+    targets, predictions = [], []
+    for index, problem in enumerate(problems):
+        if name == "darcy2d":
+            exact = exact_and_operator(problem, grid)[0].reshape(grid.shape)
+        else:  # whatever the prediction is, its certificate must hold for the solution
+            tight = {"snes_rtol": 1e-12}
+            exact = solve(problem, mesh=grid, solver_parameters=tight).on(grid).values[0]
+        targets.append(exact[None])
+        predictions.append(
+            exact[None] + wrong_by(exact.ravel(), grid.shape, index).reshape(1, 10, 10)
+        )
+    arrays = np.array(predictions), np.array(targets)
+    found, remark = certified_errors(problems, *arrays, grid, (problems[0].unknown,))
+    assert remark == ""
+    assert found.num_samples == 3
+    assert found.least_effectivity >= 1 - 1e-9
+    assert found.largest_effectivity < (2 + 1e-9 if name == "darcy2d" else 20)
+    assert found.mean_error < found.mean_bound <= found.worst_bound
+
+
+def test_effectivity_where_nothing_is_known():
+    problems = [draw("bratu2d")]
+    ones = np.ones((1, 1, 8, 8))
+    found, remark = certified_errors(problems, ones, ones, problems[0].grid(8), ("u",))
+    assert found is None
+    assert "not known to be monotone" in remark
+    assert certified_errors([], ones, ones, problems[0].grid(8), ("u",))[0] is None

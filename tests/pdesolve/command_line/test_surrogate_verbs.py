@@ -27,6 +27,7 @@ def test_predict_says_how_far_off_it_is(with_checkpoint, tmp_path):
     assert "APPROXIMATE prediction: darcy2d, sample 0 of 'test' with seed 7" in outcome.out
     assert re.search(r"residual \|b - A u\| / \|b\| +\d", outcome.out)
     assert re.search(r"error in the energy norm +[\d.]+ % to [\d.]+ %", outcome.out)
+    assert "guaranteed for the exact solution of the discrete equations" in outcome.out
     assert "8 × 8 cells" in outcome.out
     written = next((tmp_path / "p").glob("*.vti")).read_bytes()
     assert b"pressure_approximate" in written
@@ -41,7 +42,14 @@ def test_examples_of_predict_and_evaluate_run(with_checkpoint):
 def test_evaluate_table_and_numbers(with_checkpoint, tmp_path):
     outcome = with_checkpoint("evaluate best.ckpt --data darcy_test.h5 --json report.json")
     assert outcome.code == 0, outcome.err
-    for row in ("relative L2", "RMSE", "relative energy", "low band", "break-even solves"):
+    for row in (
+        "relative L2",
+        "RMSE",
+        "relative energy",
+        "low band",
+        "certified error, mean",
+        "break-even solves",
+    ):
         assert row in outcome.out
     report = json.loads((tmp_path / "report.json").read_text())
     shown = re.search(r" relative L2 +([\d.]+) %", outcome.out)
