@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pytorch_lightning as lightning
 from torch.utils.data import DataLoader, Subset
 
@@ -20,13 +18,21 @@ from neural.training.compatibility import (
     check_same_family,
     check_same_grid,
 )
-from neural.training.derived_samples import ScalarChannels
 from neural.training.layouts import Layout, open_samples
 from neural.training.samples import SampleDataset
+from neural.training.splits import (
+    SPLITS,
+    Paths,
+    as_list,
+    as_names,
+    checked_fractions,
+    divide,
+    first,
+    labelled,
+    values_of,
+)
 from neural.training.symmetries import BoxSymmetries
 
-Paths = str | Path | Sequence[str | Path] | None
-SPLITS = ("train", "validation", "test")
 AUGMENTATIONS = ("none", "square symmetries")
 FAMILIES = ("one", "several", "labelled")
 Loader = DataLoader[Any]
@@ -120,10 +126,10 @@ class PDEDataModule(lightning.LightningDataModule):
     ) -> None:
         super().__init__()
         self.paths = {
-            name: _as_list(given)
+            name: as_list(given)
             for name, given in zip(SPLITS, (train, validation, test), strict=True)
         }
-        self.fractions = _checked_fractions(fractions)
+        self.fractions = checked_fractions(fractions)
         if self.fractions and not self.paths["train"]:
             raise InputError("fractions split the training files, but train is missing")
         if self.fractions and (self.paths["validation"] or self.paths["test"]):
@@ -163,9 +169,9 @@ class PDEDataModule(lightning.LightningDataModule):
         given: dict[str, Any] = {
             "layout": None if layout == "auto" else layout,
             "subsampling": None if subsampling == 1 else subsampling,
-            "input_fields": _as_names("input_fields", input_fields),
-            "output_fields": _as_names("output_fields", output_fields),
-            "scalar_channels": _as_names("scalar_channels", scalar_channels),
+            "input_fields": as_names("input_fields", input_fields),
+            "output_fields": as_names("output_fields", output_fields),
+            "scalar_channels": as_names("scalar_channels", scalar_channels),
         }
         self.reading = {name: value for name, value in given.items() if value is not None}
         """Options of :func:`open_samples` that are not its defaults."""
@@ -184,7 +190,7 @@ class PDEDataModule(lightning.LightningDataModule):
             for name in SPLITS
         }
         if self.families == "labelled":
-            sources = _labelled(sources)
+            sources = labelled(sources)
         every = [source for name in SPLITS for source in sources[name]]
         if self.families == "one":
             check_same_family(every)
@@ -199,7 +205,7 @@ class PDEDataModule(lightning.LightningDataModule):
         check_disjoint(sources)
         chosen = {name: [source.valid_indices for source in sources[name]] for name in SPLITS}
         if self.fractions:
-            parts = self._divide(chosen["train"])
+            parts = divide(chosen["train"], self.fractions, self.seed)
             sources = {name: sources["train"] if parts[name] else [] for name in SPLITS}
             chosen = parts
         if self.num_train is not None and chosen["train"]:
@@ -214,7 +220,7 @@ class PDEDataModule(lightning.LightningDataModule):
             chosen["train"] = (
                 [numbers[: self.num_train] for numbers in chosen["train"]]
                 if mixed
-                else _first(chosen["train"], self.num_train)
+                else first(chosen["train"], self.num_train)
             )
         for name in SPLITS:
             if not sources[name]:
@@ -223,7 +229,7 @@ class PDEDataModule(lightning.LightningDataModule):
             if count == 0:
                 raise InputError(f"the {name} split is empty: no usable sample in its files")
             size = sum(
-                4 * len(numbers) * _values_of(source.info)
+                4 * len(numbers) * values_of(source.info)
                 for source, numbers in zip(sources[name], chosen[name], strict=True)
             )
             self._splits[name] = SampleDataset(
@@ -346,72 +352,8 @@ class PDEDataModule(lightning.LightningDataModule):
             found.append(BoxSymmetries(info.shape, extent))
         return found
 
-    def _divide(self, files: list[Any]) -> dict[str, list[Any]]:
-        """Split each file's samples at random by the fractions."""
-        rng = np.random.default_rng(self.seed)
-        parts: dict[str, list[Any]] = {name: [] for name in SPLITS}
-        for numbers in files:
-            order = rng.permutation(numbers)
-            ends = np.rint(np.cumsum(self.fractions) * len(order)).astype(int)[:-1]
-            for name, part in zip(SPLITS, np.split(order, ends), strict=True):
-                parts[name].append(np.sort(part))
-        return {
-            name: parts[name] if fraction > 0 else []
-            for name, fraction in zip(SPLITS, self.fractions, strict=True)
-        }
-
 
 def _declared_symmetries(family: str) -> tuple[str, ...]:
     from pdesolve.problems.registry import FAMILIES, get_family
 
     return get_family(family).symmetries if family in FAMILIES else ()
-
-
-def _labelled(sources: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """With an input for each family, 1 in samples of that family and 0 in others."""
-    known = list(dict.fromkeys(one.info.family for given in sources.values() for one in given))
-    return {
-        name: [
-            ScalarChannels(one, (), {f"family_{k}": float(k == one.info.family) for k in known})
-            for one in given
-        ]
-        for name, given in sources.items()
-    }
-
-
-def _values_of(info: Any) -> int:
-    return (len(info.inputs) + len(info.outputs)) * int(np.prod(info.shape))
-
-
-def _as_names(option: str, given: Sequence[str] | None) -> list[str] | None:
-    if isinstance(given, str):
-        raise InputError(f"{option}={given!r} must be a list of names, such as [{given}]")
-    return None if given is None else list(given)
-
-
-def _as_list(given: Paths) -> list[Path]:
-    if given is None:
-        return []
-    return [Path(given)] if isinstance(given, str | Path) else [Path(path) for path in given]
-
-
-def _checked_fractions(given: Sequence[float] | None) -> tuple[float, ...]:
-    if given is None:
-        return ()
-    values = tuple(float(value) for value in given)
-    if len(values) != 3 or any(value < 0 for value in values) or abs(sum(values) - 1) > 1e-9:
-        raise InputError(
-            f"fractions={list(values)} must be three numbers of at least 0 (training, validation, "
-            f"test) that sum to 1; they sum to {sum(values):g}"
-        )
-    if values[0] == 0:
-        raise InputError("fractions leave the train split empty")
-    return values
-
-
-def _first(files: list[Any], count: int) -> list[Any]:
-    kept = []
-    for numbers in files:
-        kept.append(numbers[:count])
-        count -= len(kept[-1])
-    return kept

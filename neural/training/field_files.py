@@ -2,95 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from meshes.errors import InputError, suggest
-from neural.training.stored_fields import Box, FloatArray, IntArray, StoredField, listed
+from meshes.errors import InputError
+from neural.training.field_contents import INITIAL, FieldContents, FieldFileInfo, roles_of
+from neural.training.file_arrays import (
+    FloatArray,
+    IntArray,
+    file_digest,
+)
 from operators.failures import DataFileError
-
-INITIAL = "initial_"
-WHOLE_FILE = 1024**3
-"""Larger files are told apart by their size and by 256 pieces of 1 MiB."""
-
-
-@dataclass(frozen=True)
-class FieldContents:
-    """What is in a file.
-
-    Parameters
-    ----------
-    layout, family
-        Of which layout the file is, and what the data are called.
-    num_samples
-        Samples or trajectories.
-    shape
-        Points along each axis.
-    times
-        Of the fields that change in time.
-    fixed, evolving
-        Fields that do not and that do change in time, by name.
-    box
-        The grid.
-    scalars
-        One number a sample, by name, shape ``(num_samples,)``.
-    options
-        What else the file says about the equation.
-    roles
-        Inputs and outputs where the layout says which fields these are.
-    """
-
-    layout: str
-    family: str
-    num_samples: int
-    shape: tuple[int, ...]
-    times: tuple[float, ...]
-    fixed: Mapping[str, StoredField]
-    evolving: Mapping[str, StoredField]
-    box: Box
-    scalars: Mapping[str, FloatArray] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    roles: tuple[tuple[str, ...], tuple[str, ...]] | None = None
-
-
-@dataclass(frozen=True)
-class FieldFileInfo:
-    """What is known of a file of another project, with the attributes of a generated set's info.
-
-    Units are unknown: `units` is empty. `seed` and `split` are None.
-    """
-
-    path: Path
-    layout: str
-    family: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    shape: tuple[int, ...]
-    lower: tuple[float, ...]
-    upper: tuple[float, ...]
-    location: str
-    periodic: tuple[bool, ...]
-    num_samples: int
-    sha256: str
-    times: tuple[float, ...]
-    scalars: tuple[str, ...] = ()
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    units: Mapping[str, str] = field(default_factory=dict)
-    seed: int | None = None
-    split: str | None = None
-    num_failed: int = 0
-
-    @property
-    def num_times(self) -> int:
-        """How many times there are."""
-        return len(self.times)
 
 
 class FieldFileReader:
@@ -170,7 +97,7 @@ class FieldFileReader:
                 "take one of these, or -1 for the last"
             )
         self.output_time = output_time % count
-        inputs, outputs = _roles(contents, path, input_fields, output_fields)
+        inputs, outputs = roles_of(contents, path, input_fields, output_fields)
         box = contents.box
         self.info = FieldFileInfo(
             path=path,
@@ -254,64 +181,3 @@ class FieldFileReader:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_file": None, "_owner": -1}
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file; of a file above 1 GiB, of its size and 256 pieces.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.NamedTemporaryFile() as file:
-    ...     file_digest(Path(file.name))[:8]
-    'e3b0c442'
-    """
-    digest, size, piece = hashlib.sha256(), path.stat().st_size, 1024**2
-    with path.open("rb") as stream:
-        if size <= WHOLE_FILE:
-            while block := stream.read(piece):
-                digest.update(block)
-            return digest.hexdigest()
-        digest.update(str(size).encode())
-        for start in np.linspace(0, size - piece, 256).astype(np.int64):
-            stream.seek(int(start))
-            digest.update(stream.read(piece))
-    return digest.hexdigest()
-
-
-def _roles(
-    contents: FieldContents,
-    path: Path,
-    input_fields: Sequence[str] | None,
-    output_fields: Sequence[str] | None,
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of inputs and outputs."""
-    several = len(contents.times) > 1
-    if contents.layout == "fno-mat" and contents.roles is not None:
-        return contents.roles
-    if contents.roles is not None:
-        inputs, outputs = contents.roles
-    elif several:
-        inputs = (*(INITIAL + name for name in contents.evolving), *contents.fixed)
-        outputs = tuple(contents.evolving)
-    else:
-        inputs, outputs = (), ()
-    known = (*contents.evolving, *contents.fixed)
-    if input_fields is not None:
-        inputs = tuple(_known(name.removeprefix(INITIAL), known, path) for name in input_fields)
-        if several:
-            inputs = tuple(INITIAL + name if name in contents.evolving else name for name in inputs)
-    if output_fields is not None:
-        outputs = tuple(_known(name, known, path) for name in output_fields)
-    if not inputs or not outputs:
-        raise InputError(
-            f"'{path}' does not say which fields are inputs and which outputs; name them with "
-            f"input_fields and output_fields, from: {listed(known)}"
-        )
-    return inputs, outputs
-
-
-def _known(name: str, known: Sequence[str], path: Path) -> str:
-    if name not in known:
-        raise InputError(f"'{path}' has no field '{name}'. {suggest(name, known)}")
-    return name

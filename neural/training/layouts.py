@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import h5py
 
 from meshes.errors import InputError, suggest
-from neural.training import matlab_files, pdebench, the_well
-from neural.training.derived_samples import ScalarChannels, Subsampled
-from neural.training.field_files import FieldContents, FieldFileReader
+from neural.training import matlab_files, pdebench, pdebench_arrays, the_well
+from neural.training.field_contents import FieldContents
+from neural.training.field_files import FieldFileReader
+from neural.training.file_arrays import listed, open_hdf5
 from neural.training.mesh_files import MeshFileReader, is_mesh_file
 from neural.training.samples import SampleSource
-from neural.training.stored_fields import listed
+from neural.training.scalar_channels import ScalarChannels
+from neural.training.subsampling import Subsampled
 from neural.training.tensor_files import SUFFIXES, TensorFileReader
 from operators.failures import DataFileError
 
@@ -88,24 +90,6 @@ def open_samples(
     return ScalarChannels(source, scalar_channels) if scalar_channels else source
 
 
-def open_hdf5(path: Path) -> Any:
-    """Open an HDF5 file for reading.
-
-    Raises
-    ------
-    InputError
-        If there is no such file.
-    DataFileError
-        If it is not HDF5, or is truncated.
-    """
-    if not path.is_file():
-        raise InputError(f"there is no file '{path}'")
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise DataFileError(f"'{path}' is not an HDF5 file, or is damaged ({error})") from error
-
-
 def _open_fields(
     path: Path,
     layout: str,
@@ -153,6 +137,6 @@ def _layout_of(path: Path) -> str:
         found = listed(list(file))
     raise DataFileError(
         f"'{path}' is of no known layout: it holds {found}. Known are files of pdesolve generate "
-        f"(with a group 'pdesolve'); {the_well.EXPECTED}; {pdebench.EXPECTED}; MATLAB files with "
-        "the suffix .mat; and tensors with the suffix .pt"
+        f"(with a group 'pdesolve'); {the_well.EXPECTED}; {pdebench_arrays.EXPECTED}; MATLAB "
+        "files with the suffix .mat; and tensors with the suffix .pt"
     )

@@ -17,8 +17,13 @@ import numpy as np
 import scipy.io
 
 from meshes.errors import InputError
-from neural.training.field_files import INITIAL, FieldContents
-from neural.training.stored_fields import SPACE, Box, StoredField, array_at, listed
+from neural.training.boxes import Box
+from neural.training.field_contents import INITIAL, FieldContents
+from neural.training.file_arrays import (
+    array_at,
+    listed,
+)
+from neural.training.stored_fields import SPACE, StoredField
 from operators.failures import DataFileError
 
 PAIRS = {("coeff", "sol"): False, ("a", "u"): True}

@@ -15,7 +15,7 @@ from neural.failures import TrainingFailure
 from neural.models.registry import build_model, describe_model
 from neural.training.checkpoints import KEY, check_weights, metadata_of
 from neural.training.compatibility import check_resolutions
-from neural.training.data import SPLITS, PDEDataModule
+from neural.training.data import PDEDataModule
 from neural.training.description import (
     DESCRIBED,
     check_described,
@@ -33,6 +33,7 @@ from neural.training.optimization import (
     check_length_of_run,
 )
 from neural.training.samples import plain
+from neural.training.splits import SPLITS
 
 Batch = tuple[Tensor, Tensor, Tensor]
 

@@ -15,15 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from neural.training.field_files import FieldContents
-from neural.training.stored_fields import (
-    SPACE,
+from neural.training.boxes import box_of
+from neural.training.field_contents import FieldContents
+from neural.training.file_arrays import (
     FloatArray,
-    StoredField,
     array_at,
-    box_of,
     listed,
 )
+from neural.training.stored_fields import SPACE, StoredField
 from operators.failures import DataFileError
 
 GROUPS = ("t0_fields", "t1_fields", "t2_fields")

@@ -13,8 +13,10 @@ from torch.utils.data import DataLoader
 
 from meshes.errors import InputError
 from neural.models.spectral_convolution import positive_integer
-from neural.training.data import SPLITS, Paths, PDEDataModule
+from neural.training.data import PDEDataModule
+from neural.training.layouts import Layout
 from neural.training.samples import EpochSampler
+from neural.training.splits import SPLITS, Paths
 from neural.training.windows import Window, WindowDataset, WindowPlan, static_names
 
 
@@ -55,6 +57,8 @@ class TrajectoryDataModule(lightning.LightningDataModule):
         initial states.
     memory_limit
         Splits of at most so many bytes are held in memory.
+    layout, subsampling, input_fields, output_fields
+        Of files of other projects, as in :class:`PDEDataModule`.
 
     Raises
     ------
@@ -89,6 +93,10 @@ class TrajectoryDataModule(lightning.LightningDataModule):
         drop_last: bool = False,
         num_workers: int = 0,
         memory_limit: int = 2 * 1024**3,
+        layout: Layout = "auto",
+        subsampling: int = 1,
+        input_fields: Sequence[str] | None = None,
+        output_fields: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         # opens, checks and divides the files; reads no sample
@@ -101,6 +109,10 @@ class TrajectoryDataModule(lightning.LightningDataModule):
             seed=seed,
             num_workers=num_workers,
             memory_limit=0,
+            layout=layout,
+            subsampling=subsampling,
+            input_fields=input_fields,
+            output_fields=output_fields,
         )
         self.plan = WindowPlan(frames_in, frames_out, stride, start, frame_step)
         self.test_plan = dataclasses.replace(self.plan, frames_out=test_frames, stride=0)

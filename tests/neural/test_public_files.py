@@ -11,8 +11,8 @@ import scipy.io
 import torch
 
 from meshes.errors import InputError
+from neural.training.boxes import box_of
 from neural.training.layouts import open_samples
-from neural.training.stored_fields import box_of
 from operators.failures import DataFileError
 
 pytestmark = pytest.mark.torch
@@ -395,3 +395,18 @@ def test_a_generated_file_reads_the_same_as_one_of_the_well(tmp_path) -> None:
     np.testing.assert_allclose(info.times, own.info.times)
     np.testing.assert_array_equal(well.read_trajectories(), own.read_trajectories())
     assert open_samples(path).info.family == "burgers1d"
+
+
+def test_windows_over_the_trajectories_of_public_files(tmp_path) -> None:
+    from neural.training.trajectory_data import TrajectoryDataModule
+
+    start, later = RNG.random((B, X, X)), RNG.random((B, X, X, T))
+    matlab(tmp_path / "ns.mat", "7.3", a=start, u=later)
+    data = TrajectoryDataModule(
+        train=tmp_path / "ns.mat", frames_in=2, frames_out=2, subsampling=1, layout="fno-mat"
+    )
+    history, static, future, numbers = next(iter(data.train_dataloader()))
+    assert static.shape == (B, 0, X, X)  # the state before the first time is none
+    frames = torch.tensor(np.moveaxis(later, -1, 1)[numbers][:, :, None], dtype=torch.float32)
+    torch.testing.assert_close(history, frames[:, :2])
+    torch.testing.assert_close(future, frames[:, 2:])
