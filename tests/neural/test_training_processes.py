@@ -27,7 +27,8 @@ def train(folder, words, devices: int, batch_size: int):
     several = ["--trainer.strategy", "ddp"] if devices > 1 else []
     command = [
         sys.executable, "-m", "pdesolve.command_line.main", "train", "fit",
-        *COMMON, str(batch_size), *words, "--trainer.devices", str(devices), *several, "--out", str(out),
+        *COMMON, str(batch_size), *words,
+        "--trainer.devices", str(devices), *several, "--out", str(out),
     ]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
