@@ -20,6 +20,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
 }
 _AGGREGATIONS = ("mean", "sum")
+_BLOCK = 2**21  # numbers in the messages of one block of samples
 
 
 class MessageLayer(nn.Module):
@@ -184,7 +185,7 @@ class MessagePassingNetwork(nn.Module):
         in_channels: int,
         out_channels: int,
         dimension: int = 2,
-        width: int = 48,
+        width: int = 32,
         num_layers: int = 6,
         activation: Literal["gelu", "relu"] = "gelu",
         aggregation: Literal["mean", "sum"] = "mean",
@@ -201,7 +202,7 @@ class MessagePassingNetwork(nn.Module):
         self.dimension = positive_integer("dimension", dimension)
         if self.dimension > 3:
             raise InputError(f"dimension={dimension} must be 1, 2 or 3")
-        width = positive_integer("width", width)
+        self.width = width = positive_integer("width", width)
         num_layers = positive_integer("num_layers", num_layers)
         for name, given, allowed in (
             ("activation", activation, tuple(_ACTIVATIONS)),
@@ -318,11 +319,18 @@ class MessagePassingNetwork(nn.Module):
         degree = torch.bincount(edges[1], minlength=values.shape[1])
         if self.append_coordinates:
             values = torch.cat([values, places.expand(*values.shape[:-1], -1)], -1)
-        nodes = self.lift(values)
-        for layer in self.layers:
-            nodes = layer(nodes, edges, features, degree)
-        result: Tensor = self.output(nodes)
-        return result
+        block = len(values)
+        if values.device.type == "cpu":
+            # Blocks this small are reused by the allocator; larger ones are fetched from the
+            # system and cleared for every layer, which takes longer than the arithmetic.
+            block = max(1, _BLOCK // (edges.shape[1] * self.width + 1))
+        results = []
+        for part, known in zip(values.split(block), features.split(block), strict=True):
+            nodes = self.lift(part)
+            for layer in self.layers:
+                nodes = layer(nodes, edges, known, degree)
+            results.append(self.output(nodes))
+        return torch.cat(results) if len(results) > 1 else results[0]
 
     def _edge_features(
         self,
