@@ -10,7 +10,9 @@ from pathlib import Path
 
 NAMES = {
     "space_time_fno": "benchmarks.operators.space_time_fno",
+    "burgers": "benchmarks.operators.burgers",
     "comparison": "benchmarks.operators.comparison",
+    "refinement": "benchmarks.operators.refinement",
     "model_steps": "benchmarks.operators.model_steps",
     "lsm_ablation": "benchmarks.operators.lsm_ablation",
     "losses": "benchmarks.operators.losses",

@@ -99,7 +99,7 @@ def run(
         ),
     )
     key = f"{num_train} {epochs}"
-    with _folder() as folder:
+    with benchmark_folder() as folder:
         for candidate in candidates:
             if candidate.model["name"] not in MODELS:
                 continue
@@ -137,7 +137,8 @@ def run(
 
 
 @contextlib.contextmanager
-def _folder() -> Iterator[Path]:
+def benchmark_folder() -> Iterator[Path]:
+    """Where data and checkpoints go: PDESOLVE_BENCHMARK_FOLDER, or one that is removed."""
     named = os.environ.get("PDESOLVE_BENCHMARK_FOLDER")
     if named is not None:
         yield Path(named)
