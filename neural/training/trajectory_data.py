@@ -138,6 +138,11 @@ class TrajectoryDataModule(lightning.LightningDataModule):
         """Parts of the training files, where they are divided."""
         return self._files.fractions
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How files of other projects are read, where it is not by default."""
+        return self._files.reading
+
     def setup(self, stage: str | None = None) -> None:
         """Open the files and check that they fit together (once, for all stages)."""
         del stage

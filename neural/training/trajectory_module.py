@@ -211,6 +211,7 @@ class TrajectoryModule(lightning.LightningModule):
                     frame_step=data.plan.frame_step,
                     frames_out=windows.frames_out,
                     num_trajectories=windows.num_trajectories,
+                    **({"reading": data.reading} if data.reading else {}),
                 )
                 self._described["time_step"] = data.time_step("train")
                 origin = {key: self._described["data"][key] for key in ("sha256", "num_train")}
