@@ -134,19 +134,18 @@ class SpaceTimeConvolution(nn.Module):
         with torch.autocast(values.device.type, enabled=False):
             # half precision loses the small modes
             work = values.to(torch.promote_types(values.dtype, self.weight.dtype))
-            basis = self._waves(phases, work).conj() / num_samples
-            basis = torch.where(
-                (torch.arange(self.modes[-1]) < (num_samples + 1) // 2).to(work.device)[:, None],
-                basis,
-                torch.zeros((), dtype=basis.dtype, device=work.device),
-            )
-            modes = torch.complex(basis.real @ work, basis.imag @ work)
+            resolved = torch.arange(self.modes[-1])[:, None] < (num_samples + 1) // 2
+            waves = self._waves(phases) * resolved / num_samples
+            basis = torch.cat([waves.real, -waves.imag]).T.to(work)
+            # time last: one product of matrices for all points and channels
+            real, imaginary = (work.transpose(-1, -2) @ basis).chunk(2, -1)
+            modes = torch.complex(real, imaginary)
             axes = tuple(range(1, len(space) + 1))
             modes = torch.fft.fftn(modes, dim=axes, norm="forward")
             for axis, size, count in zip(axes, space, self.modes, strict=False):
                 low, high = modes.narrow(axis, 0, count), modes.narrow(axis, size - count, count)
                 modes = torch.cat([low, high], axis)
-            return modes.flatten(1, -2)
+            return modes.transpose(-1, -2).flatten(1, -2)
 
     def multiply(self, spectrum: Tensor, bias_scale: float = 1.0) -> Tensor:
         """R times coefficients plus δ b, complex ``(batch, num_kept, out_channels)``."""
@@ -173,7 +172,7 @@ class SpaceTimeConvolution(nn.Module):
             How often to differentiate with respect to θ.
         """
         self._check_space(space)
-        modes = spectrum.unflatten(1, self.kept_per_axis)
+        modes = spectrum.unflatten(1, self.kept_per_axis).transpose(-1, -2)
         for axis, size in enumerate(space):
             count = self.modes[axis]
             low, high = modes.narrow(axis + 1, 0, count), modes.narrow(axis + 1, count, count)
@@ -182,21 +181,18 @@ class SpaceTimeConvolution(nn.Module):
             modes = torch.cat([low, modes.new_zeros(shape), high], axis + 1)
         axes = tuple(range(1, len(space) + 1))
         modes = torch.fft.ifftn(modes, dim=axes, norm="forward")
-        waves = self._waves(phases, modes.real)
-        frequency = torch.arange(self.modes[-1], device=modes.device)[:, None]
-        waves = waves * (2.0 - (frequency == 0).to(waves.dtype))
-        if derivative:
-            waves = waves * (2j * math.pi * frequency) ** derivative
-        basis = waves.transpose(0, 1)
-        values: Tensor = basis.real @ modes.real - basis.imag @ modes.imag
-        return values
+        frequency = torch.arange(self.modes[-1])[:, None]
+        waves = torch.where(frequency == 0, 1.0, 2.0) * self._waves(phases)
+        waves = waves * (2j * math.pi * frequency) ** derivative
+        basis = torch.cat([waves.real, -waves.imag]).to(modes.real)
+        values: Tensor = torch.cat([modes.real, modes.imag], -1) @ basis
+        return values.transpose(-1, -2)
 
-    def _waves(self, phases: Tensor, like: Tensor) -> Tensor:
-        """The waves exp(2πi l θ), shape ``(modes in time, frames)``."""
+    def _waves(self, phases: Tensor) -> Tensor:
+        """The waves exp(2πi l θ), shape ``(modes in time, frames)``, on the CPU."""
         phases = phases.detach().to("cpu", torch.float64)
         frequency = torch.arange(self.modes[-1], dtype=torch.float64)[:, None]
-        waves = torch.exp(2j * math.pi * torch.remainder(frequency * phases, 1.0))
-        return waves.to(device=like.device, dtype=torch.promote_types(like.dtype, torch.complex64))
+        return torch.exp(2j * math.pi * torch.remainder(frequency * phases, 1.0))
 
     def _check_space(self, space: Sequence[int]) -> None:
         if len(space) != len(self.modes) - 1:
