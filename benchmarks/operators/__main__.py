@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 NAMES = {
+    "data_loading": "benchmarks.operators.data_loading",
     "space_time_fno": "benchmarks.operators.space_time_fno",
     "burgers": "benchmarks.operators.burgers",
     "comparison": "benchmarks.operators.comparison",
