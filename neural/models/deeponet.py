@@ -233,8 +233,16 @@ def _sensor_counts(sensors: int | Sequence[int], dimension: int) -> tuple[int, .
     return tuple(positive_integer(f"sensors[{axis}]", count) for axis, count in enumerate(given))
 
 
-@functools.lru_cache(maxsize=256)
+@torch.compiler.assume_constant_result
 def _resampling(
+    size: int, count: int, coordinates: str, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """What :func:`_made_resampling` gives; a constant of the grid for ``torch.compile``."""
+    return _made_resampling(size, count, coordinates, dtype, device)
+
+
+@functools.lru_cache(maxsize=256)
+def _made_resampling(
     size: int, count: int, coordinates: str, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
     """Matrix ``(count, size)`` from values on one grid to values on another."""
