@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -56,7 +57,9 @@ def test_configuration(name: str) -> None:
     made = []
     for words in commands(text):
         settings = dict(word.split("=") for word in words if "=" in word)
-        family = get_family(words[2], **{key: value_of(text) for key, text in settings.items()})
+        family: Any = get_family(
+            words[2], **{key: value_of(text) for key, text in settings.items()}
+        )
         assert data.plan.horizon(len(family.times)) == data.plan.frames_out
         assert data.plan.step(family.times) == pytest.approx(0.2 if "forced" in name else 0.055)
         made.append(words[words.index("--out") + 1])
