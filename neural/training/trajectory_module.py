@@ -34,6 +34,7 @@ from neural.training.optimization import (
 )
 from neural.training.samples import plain
 from neural.training.trajectory_data import TrajectoryDataModule
+from neural.training.unrolling import Unrolling
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -150,14 +151,9 @@ class TrajectoryModule(lightning.LightningModule):
         self.state = _names("state", state, least=1)
         self.static = _names("static", static, least=0)
         frames_in = positive_integer("frames_in", frames_in)
-        for name, value in (("frames_per_step", frames_per_step), ("unroll", unroll)):
-            if value is not None:
-                positive_integer(name, value)
-        if isinstance(noise, bool) or not 0 <= noise < 10 or noise_seed < 0:
-            raise InputError(
-                f"noise={noise!r} must lie between 0 and 10 (it is relative to the deviation of "
-                f"the fields) and noise_seed={noise_seed!r} be at least 0"
-            )
+        if frames_per_step is not None:
+            positive_integer("frames_per_step", frames_per_step)
+        self.unrolling = Unrolling(unroll, push_forward, noise, noise_seed)
         built = _as_model(model, len(self.state), len(self.static), frames_in, frames_per_step or 1)
         self.predictor = FramePredictor(
             built,
@@ -174,14 +170,13 @@ class TrajectoryModule(lightning.LightningModule):
                 f"push_forward needs a model that steps; {type(built).__name__} gives all frames "
                 "at once. Leave it out"
             )
-        self.unroll, self.noise, self.push_forward = unroll, float(noise), push_forward
-        self.whole_trajectory, self.noise_seed = whole_trajectory, noise_seed
+        self.whole_trajectory = whole_trajectory
         self.loss = RelativeL2() if loss is None else loss
         self.settings: dict[str, Any] = {
             "statistics": statistics,
             "loss": type(self.loss).__name__,
             "unroll": unroll,
-            "noise": self.noise,
+            "noise": noise,
             "push_forward": push_forward,
             "whole_trajectory": whole_trajectory,
             "noise_seed": noise_seed,
@@ -202,7 +197,7 @@ class TrajectoryModule(lightning.LightningModule):
             self.loss.prepare(info)
             if self._from_windows:
                 self.predictor.frames_per_step = windows.frames_out
-            self._num_steps(windows.frames_out)
+            self.unrolling.num_steps(windows.frames_out, self.predictor.frames_per_step)
             if not self.predictor.is_fitted:
                 self._described = describe_data(
                     info,
@@ -224,8 +219,8 @@ class TrajectoryModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of one batch of windows."""
-        history, static, future, numbers = batch
-        found, wanted = self._unrolled(history, static, future, numbers)
+        history, static, _, numbers = batch
+        found, wanted = self.unrolling.predict(self.predictor, batch, self.current_epoch)
         seen = torch.cat([history.flatten(1, 2), static], 1)
         if self.whole_trajectory:
             terms = self.loss.terms(found.flatten(1, 2), wanted.flatten(1, 2), seen)
@@ -357,51 +352,6 @@ class TrajectoryModule(lightning.LightningModule):
             check_weights(self.state_dict(), state_dict, "the checkpoint")
         return super().load_state_dict(state_dict, strict, assign)
 
-    def _num_steps(self, frames_out: int) -> int:
-        """Steps of the model in a training window."""
-        available = math.ceil(frames_out / self.predictor.frames_per_step)
-        if self.unroll is not None and self.unroll > available:
-            raise InputError(
-                f"unroll={self.unroll} steps of {self.predictor.frames_per_step} frames are longer "
-                f"than the future of the training windows, {frames_out} frames; raise "
-                "data.frames_out or lower unroll"
-            )
-        return available if self.unroll is None else self.unroll
-
-    def _unrolled(
-        self, history: Tensor, static: Tensor, future: Tensor, numbers: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Predicted frames that count in training, and what they should be."""
-        predictor = self.predictor
-        recent, fields = predictor.normalise(history, static)
-        if self.noise:
-            recent = recent + self.noise * self._noise_like(recent, numbers)
-        steps, size = self._num_steps(future.shape[1]), predictor.frames_per_step
-        found: list[Tensor] = []
-        for step in range(steps):
-            pushed = self.push_forward and step
-            counted = not self.push_forward or step in (0, steps - 1)
-            with torch.set_grad_enabled(counted):
-                frames = predictor.step(recent.detach() if pushed else recent, fields)
-            recent = predictor.advance(recent, frames)
-            found.append(frames)
-        predicted = torch.cat(found, 1)[:, : future.shape[1]]
-        wanted = future[:, : predicted.shape[1]]
-        if self.push_forward and steps > 2:
-            last = slice((steps - 1) * size, None)
-            predicted = torch.cat([predicted[:, :size], predicted[:, last]], 1)
-            wanted = torch.cat([wanted[:, :size], wanted[:, last]], 1)
-        return predictor.denormalise(predicted), wanted
-
-    def _noise_like(self, frames: Tensor, numbers: Tensor) -> Tensor:
-        """Noise that depends on seed, epoch and window alone, so that resumed runs repeat it."""
-        drawn = torch.empty_like(frames)
-        generator = torch.Generator(device=frames.device)
-        for row, number in zip(drawn, numbers.tolist(), strict=True):
-            generator.manual_seed(_mixed(self.noise_seed, self.current_epoch, number))
-            row.normal_(generator=generator)
-        return drawn
-
     def _rollout(self, split: str, batch: Batch, batch_idx: int) -> Tensor:
         history, static, future, numbers = batch
         frames = self.predictor.rollout(history, static, future.shape[1])
@@ -479,14 +429,6 @@ class TrajectoryModule(lightning.LightningModule):
             "`pdesolve check`",
             samples=samples,
         )
-
-
-def _mixed(*numbers: int) -> int:
-    """One seed of several numbers."""
-    seed = 0
-    for number in numbers:
-        seed = (seed * 6364136223846793005 + number + 1442695040888963407) % 2**63
-    return seed
 
 
 def _names(what: str, given: Sequence[str], least: int) -> tuple[str, ...]:

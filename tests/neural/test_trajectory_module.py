@@ -185,6 +185,13 @@ def test_ways_of_training(folder, tmp_path, options) -> None:
     assert rollout[0].shape == (3, 9, 1, 16)
 
 
+@pytest.mark.parametrize("precision", ["64-true", "bf16-mixed"])
+def test_other_precisions_train(folder, tmp_path, precision) -> None:
+    module = make_module(output="increment", noise=0.05)
+    make_trainer(tmp_path, 1, precision=precision).fit(module, datamodule=make_data(folder))
+    assert all(bool(torch.isfinite(value).all()) for value in module.state_dict().values())
+
+
 def test_push_forward_keeps_gradients_out_of_the_past(folder) -> None:
     class Recorded(FNO):
         """Notes whether gradients are on, and whether its input has some."""
@@ -203,18 +210,19 @@ def test_push_forward_keeps_gradients_out_of_the_past(folder) -> None:
         module = make_module(push_forward=push)
         module.predictor.model = Recorded(3, 1, (4,), 4)
         module.predictor.fit(data.split("train").batches, {"from": "train"})
-        found, wanted = module._unrolled(*batch)
+        found, wanted = module.unrolling.predict(module.predictor, batch, epoch=0)
         assert calls == expected
         assert found.shape == wanted.shape == (8, 2 if push else 4, 1, 16)
         torch.testing.assert_close(wanted[:, -1], batch[2][:, -1])
 
 
 def test_noise_depends_on_epoch_and_window(folder) -> None:
-    module = make_module(noise=0.1)
+    unrolling = make_module(noise=0.1).unrolling
     frames, numbers = torch.zeros(2, 2, 1, 400), torch.tensor([5, 9])
-    one = module._noise_like(frames, numbers)
-    assert torch.equal(one, module._noise_like(frames, numbers))
-    assert torch.equal(one[1:], module._noise_like(frames[:1], numbers[1:]))
+    one = unrolling.noise_like(frames, numbers, epoch=1)
+    assert torch.equal(one, unrolling.noise_like(frames, numbers, epoch=1))
+    assert torch.equal(one[1:], unrolling.noise_like(frames[:1], numbers[1:], epoch=1))
+    assert not torch.equal(one, unrolling.noise_like(frames, numbers, epoch=2))
     assert not torch.equal(one[0], one[1])
     assert float(one.std()) == pytest.approx(1.0, abs=0.1)
 
