@@ -19,7 +19,7 @@ def test_both_models_learn(tmp_path: Path) -> None:
     given = [str(part) for pair in sizes.items() for part in pair]
     found = latent_spectral_model.main(["--output", str(tmp_path), *given])
     # the mean field of the training set is 55 % off
-    assert found["lsm"] < 0.2
-    assert found["unet"] < 0.2
+    assert found["lsm"] < 0.15
+    assert found["unet"] < 0.15
     assert found["unet, parameters"] < found["lsm, parameters"] < 1.2 * found["unet, parameters"]
     assert (tmp_path / "latent_spectral_model.png").stat().st_size > 10_000
