@@ -14,6 +14,7 @@ NAMES = {
     "burgers": "benchmarks.operators.burgers",
     "comparison": "benchmarks.operators.comparison",
     "refinement": "benchmarks.operators.refinement",
+    "certificates": "benchmarks.operators.certificates",
     "model_steps": "benchmarks.operators.model_steps",
     "lsm_ablation": "benchmarks.operators.lsm_ablation",
     "losses": "benchmarks.operators.losses",
