@@ -20,6 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.table import Table
 from neural import evaluate
 from neural.command_line import main as train
@@ -42,6 +44,11 @@ LOSSES: Mapping[str, Mapping[str, Any]] = {
     "H^-1": _loss("RelativeSobolev", order=-1, extension="odd"),
     "bands, edges 2 and 6": _loss("BandL2", edges=[2, 6], extension="odd"),
     "energy": _loss("RelativeEnergy"),
+    "L2 + 0.5 energy": _loss(
+        "WeightedSum",
+        losses={"data": _loss("RelativeL2"), "energy": _loss("RelativeEnergy")},
+        weights={"energy": 0.5},
+    ),
     "L2 + 0.1 residual in H^-1": _loss(
         "WeightedSum",
         losses={"data": _loss("RelativeL2"), "residual": _loss("PDEResidual")},
@@ -151,7 +158,7 @@ def _train(
 
 
 def main() -> None:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--losses", nargs="*", default=list(LOSSES), choices=list(LOSSES))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])

@@ -34,7 +34,8 @@ class BandL2(SpectralLoss):
         w, one a band, not negative; equal and of sum 1 when left out.
     floor
         φ between 0 and 1: bands that hold less than this part of the target are not blown
-        up further. 1 makes all errors relative to the whole field.
+        up further; a small one makes the first steps of training follow short waves alone.
+        1 makes all errors relative to the whole field, 0 suits a metric.
     extension, lengths, periodic
         As in :class:`neural.training.losses.spectral_loss.SpectralLoss`.
     reduction
@@ -60,7 +61,7 @@ class BandL2(SpectralLoss):
         self,
         edges: Sequence[float],
         weights: Sequence[float] | None = None,
-        floor: float = 1e-2,
+        floor: float = 0.1,
         extension: Extension = "even",
         lengths: Sequence[float] | None = None,
         periodic: Sequence[bool] | bool = False,
