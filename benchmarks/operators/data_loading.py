@@ -76,22 +76,29 @@ def run(
         "data_loading" if device == "cpu" else f"data_loading_{device}",
         f"Loading darcy2d {'x'.join(map(str, shape))}, batch {batch_size}, and training an FNO "
         f"(width {width}) on {device}",
-        ("way", "loader alone, samples/s", "training, samples/s", "waiting for data, %"),
+        (
+            "way",
+            "loader alone, samples/s",
+            "CPU a sample, µs",
+            "training, samples/s",
+            "waiting for data, %",
+        ),
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.h5"
         generate("darcy2d", num_samples, shape=tuple(shape), out=path)
         for way in WAYS:
             data = PDEDataModule(train=path, batch_size=batch_size, **way.options)
-            alone = _loader_alone(data, epochs)
+            alone, cpu = _loader_alone(data, epochs)
             trained, waiting = _training(data, epochs, device, width)
-            table.add(way.label, alone, trained, 100 * waiting)
+            table.add(way.label, alone, 1e6 * cpu, trained, 100 * waiting)
             print(*table.rows[-1], flush=True)
     table.notes += [
         f"{num_samples} samples, {epochs} epochs after one, {torch.get_num_threads()} thread(s). "
         "Waiting: time until the next batch is there and on its way to the device, over the time "
         "of the whole epoch; forward, backward and Adam are the rest.",
-        "The first batch of an epoch is counted too.",
+        "The first batch of an epoch is counted too. CPU: of the process that trains; workers have "
+        "their own.",
     ]
     return table
 
@@ -102,14 +109,15 @@ def _epochs(loader: Any, count: int) -> Iterator[Iterator[Any]]:
         yield iter(loader)
 
 
-def _loader_alone(data: PDEDataModule, epochs: int) -> float:
-    """Samples a second: median over the epochs."""
-    loader, rates = data.train_dataloader(), []
+def _loader_alone(data: PDEDataModule, epochs: int) -> tuple[float, float]:
+    """Samples a second, and seconds of this process a sample: medians over the epochs."""
+    loader, rates, seconds = data.train_dataloader(), [], []
     for batches in _epochs(loader, epochs + 1):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         count = sum(len(batch[2]) for batch in batches)
         rates.append(count / (time.perf_counter() - start))
-    return statistics.median(rates[1:])
+        seconds.append((time.process_time() - used) / count)
+    return statistics.median(rates[1:]), statistics.median(seconds[1:])
 
 
 def _training(data: PDEDataModule, epochs: int, device: str, width: int) -> tuple[float, float]:
