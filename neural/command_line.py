@@ -52,6 +52,7 @@ examples:
   pdesolve train fit --config examples/darcy_fno.yaml --trainer.max_epochs 50 --out runs/a
   pdesolve train fit --config runs/a/config.yaml --ckpt_path runs/a/last.ckpt
   pdesolve train test --config runs/a/config.yaml --ckpt_path runs/a/best.ckpt
+  pdesolve train fit --config examples/operators/navier_stokes_fno.yaml
 """
 
 
@@ -89,9 +90,10 @@ class TrainingCommand(LightningCLI):
         """Add the task and the output folder."""
         parser.add_argument(
             "--task",
-            type=Literal["steady", "trajectory"],
+            type=Literal["steady", "trajectory", "points"],
             default="steady",
-            help="steady: from input to output fields; trajectory: from frames to later frames",
+            help="steady: from input to output fields; trajectory: from frames to later frames; "
+            "points: steady, with other numbers of points in each sample",
         )
         parser.add_argument(
             "--out", type=str, default="training", help="folder for checkpoints and logs"

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from meshes.errors import InputError
-from neural.command_line import explain, main, task_of
+from neural.command_line import TASKS, explain, main, task_of
 from neural.trajectory_surrogate import TrajectorySurrogate
 from operators.failures import CheckpointError
 from pdesolve.data import generate, open_dataset
@@ -95,6 +95,17 @@ def test_messages(folder, monkeypatch, tmp_path, words, message) -> None:
 def test_keys_of_trajectories_in_a_steady_configuration() -> None:
     found = explain("unrecognized arguments: --data.frames_in 3")
     assert found.startswith("there is no option 'data.frames_in' with task: steady, but there is")
+
+
+def test_every_task_is_known_to_the_parser() -> None:
+    for task in TASKS:
+        with pytest.raises(InputError, match="no data file"):
+            main(
+                ["fit", "--task", task, "--model.model.name", "fno", "--model.state", "[u]"]
+                if task == "trajectory"
+                else ["fit", "--task", task, "--model.model.name", "fno", "--model.inputs", "[x]",
+                      "--model.outputs", "[y]"]
+            )  # fmt: skip
 
 
 def test_the_last_task_counts(tmp_path) -> None:
