@@ -24,7 +24,7 @@ _COARSEST = 4  # points an axis that the convolutions of the branch end with
 class DeepONet(nn.Module):
     r"""Deep operator network from fields on uniform grids to values at any points.
 
-    .. math:: u_c(y) = \beta_c + \frac{1}{\sqrt p} \sum_{k=1}^{p} b_{ck}(a)\, t_{ck}(y)
+    .. math:: u_c(y) = \beta_c + \sum_{k=1}^{p} b_{ck}(a)\, t_{ck}(y)
 
     for output channel c: the branch b is a network of the values of the input at sensors, the
     trunk t one of the coordinates y. The sensors are the points of a fixed uniform grid, which the
@@ -185,8 +185,7 @@ class DeepONet(nn.Module):
         of_input = self.branch(self._at_sensors(inputs)).unflatten(-1, shape)
         of_points = self.trunk(self._features(places)).unflatten(-1, shape)
         equation = "bck,nck->bcn" if places.ndim == 2 else "bck,bnck->bcn"
-        products = torch.einsum(equation, of_input, of_points) / math.sqrt(self.latent)
-        values = products + self.bias[:, None]
+        values = torch.einsum(equation, of_input, of_points) + self.bias[:, None]
         return values if points is not None else values.unflatten(-1, space)
 
     def _at_sensors(self, inputs: Tensor) -> Tensor:
@@ -233,7 +232,7 @@ def _sensor_counts(sensors: int | Sequence[int], dimension: int) -> tuple[int, .
     return tuple(positive_integer(f"sensors[{axis}]", count) for axis, count in enumerate(given))
 
 
-@torch.compiler.assume_constant_result
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _resampling(
     size: int, count: int, coordinates: str, dtype: torch.dtype, device: torch.device
 ) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from meshes.errors import InputError
 
 
-@torch.compiler.assume_constant_result
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _bases(
     size: int, modes: int, half: bool, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:

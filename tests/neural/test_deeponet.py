@@ -38,7 +38,7 @@ def test_is_exact_for_a_linear_functional(shape: tuple[int, ...]) -> None:
         parts["trunk.2.bias"].copy_(factors.flatten())
         model.bias.copy_(torch.tensor([0.5, -2.0]))
     values = torch.as_tensor(rng.standard_normal((4, 1, *shape)))
-    functional = torch.einsum("ck,ckn->cn", factors, weights) / math.sqrt(3)
+    functional = torch.einsum("ck,ckn->cn", factors, weights)
     expected = values.flatten(1) @ functional.T + torch.tensor([0.5, -2.0])
     result = model(values, points=torch.rand(7, len(shape), dtype=torch.float64))
     assert torch.allclose(result, expected.unsqueeze(-1).expand(4, 2, 7), rtol=1e-12)
