@@ -80,6 +80,9 @@ class ErrorsAfterEpochs(lightning.Callback):
         self.seconds.append(time.perf_counter() - self._since)
         self.losses.append(sum(self._epoch) / len(self._epoch))
         self.errors.append(errors_of(pl_module, self.data, "validation"))
+        l2, h1 = self.errors[-1]
+        done = f"epoch {len(self.losses)}: loss {self.losses[-1]:.4f}"
+        print(f"  {done}, test H1 {h1:.4f}, L2 {l2:.4f}", flush=True)
 
 
 def errors_of(
@@ -178,6 +181,7 @@ def _train(table: Table, flow: str, full: bool, finer: bool, folder: Path) -> No
         size = 2 * int(given[given.index("--shape") + 1])
         data["test"] = folder / f"finer_{configuration['data']['validation']}"
         generate(path, configuration["data"]["validation"], folder, data["test"].name, size)
+        del data["validation"]  # the same problems
         l2, h1 = errors_of(module, TrajectoryDataModule(**data), "test")
         table.add(flow, f"last, on {size}²", "", h1, l2, 0.00977 if full else "", "")
 
