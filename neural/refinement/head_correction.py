@@ -41,8 +41,11 @@ class HeadCorrection(nn.Module):
         transforms without a factor, for which the rates of Adam were published.
     change_weight
         Whether R is changed too.
+    static
+        Further input channels that do not change in time, ``(channel, *shape)``, as the model
+        was trained to see them.
     mean, deviation
-        Of the normalisation that the model was trained with.
+        Of the normalisation of the frames that the model was trained with.
 
     Raises
     ------
@@ -75,6 +78,7 @@ class HeadCorrection(nn.Module):
         modes: Sequence[int] | None = None,
         scaled: bool = True,
         change_weight: bool = False,
+        static: Tensor | np.ndarray | None = None,
         mean: float = 0.0,
         deviation: float = 1.0,
     ) -> None:
@@ -89,6 +93,16 @@ class HeadCorrection(nn.Module):
         self.num_out = residual.num_predicted
         parameter = next(model.parameters())
         history = ((residual.known - mean) / deviation).movedim(0, -1)[None]
+        if model.divergence_free or model.out_channels != history.shape[1]:
+            raise InputError(
+                f"the model gives {model.out_channels} channels"
+                f"{' without divergence' if model.divergence_free else ''}, the problem's state "
+                f"has {history.shape[1]}: only a model of the state itself can be refined"
+            )
+        if static is not None:
+            fixed = torch.as_tensor(static, dtype=torch.float64, device=history.device)
+            fixed = fixed[None, ..., None].expand(1, *fixed.shape, history.shape[-1])
+            history = torch.cat([history, fixed], dim=1)
         with torch.no_grad():
             given = history.to(parameter.device, parameter.dtype)
             latent = model.latent(given).double()
@@ -181,6 +195,7 @@ def refine_prediction(
     settings: RefinementSettings | None = None,
     modes: Sequence[int] | None = None,
     order: int | None = None,
+    static: Tensor | np.ndarray | None = None,
     mean: float = 0.0,
     deviation: float = 1.0,
 ) -> Refinement:
@@ -200,7 +215,7 @@ def refine_prediction(
         ``(frames_in, channel, *shape)``.
     settings
         Of the minimisation.
-    modes, mean, deviation
+    modes, static, mean, deviation
         See :class:`HeadCorrection`.
     order
         Of the differences in time, see :class:`~neural.refinement.SpaceTimeResidual`.
@@ -230,6 +245,7 @@ def refine_prediction(
         modes=modes,
         scaled=chosen.method != "adam",
         change_weight=chosen.method == "adam",
+        static=static,
         mean=mean,
         deviation=deviation,
     )

@@ -185,6 +185,21 @@ def test_head_refuses():
         HeadCorrection(small_model(), estimator, modes=(2, 2, 2))
     with pytest.raises(InputError, match="deviation"):
         HeadCorrection(small_model(), estimator, deviation=0.0)
+    velocity = SpaceTimeFNO(2, 2, modes=(4, 4, 3), width=6, latent_frames=6)
+    with pytest.raises(InputError, match="gives 2 channels, the problem's state has 1"):
+        HeadCorrection(velocity, estimator)
+
+
+def test_head_with_a_static_channel():
+    estimator, exact, _ = vortices(16, num_times=9)
+    torch.manual_seed(0)
+    model = SpaceTimeFNO(2, 1, modes=(4, 4, 3), width=6, latent_frames=6)
+    viscosity = torch.full((1, 16, 16), 0.05)
+    frames = HeadCorrection(model, estimator, static=viscosity)()
+    history = estimator.residual.known.movedim(0, -1)[None].float()
+    given = torch.cat([history, viscosity[None, ..., None].expand(1, 1, 16, 16, 3)], 1)
+    expected = model(given, len(exact))[0].movedim(-1, 0).double()
+    assert torch.allclose(frames, expected, atol=1e-5)
 
 
 def test_bad_input():
