@@ -48,7 +48,8 @@ def open_matlab(path: Path) -> Any:
         numbers = [
             name
             for name, _, kind in scipy.io.whosmat(path)
-            if kind not in ("cell", "struct", "object", "function", "opaque", "char", "unknown")
+            if kind
+            not in ("cell", "struct", "object", "function", "opaque", "char", "sparse", "unknown")
         ]
         return scipy.io.loadmat(path, variable_names=numbers, struct_as_record=True)
     except (ValueError, OSError, NotImplementedError, TypeError) as error:
