@@ -131,7 +131,7 @@ class TuckerConvolution(SpectralConvolution):
         )
 
     def reset_parameters(self) -> None:
-        """Draw normal numbers, so that R has the size that a dense layer starts with."""
+        """Draw normal numbers, so that modes come out about as large as they go in."""
         _draw([self.core, *self.factors], math.prod(self.ranks), self)
 
     def mix(self, kept: Tensor) -> Tensor:
@@ -197,7 +197,7 @@ class CPConvolution(SpectralConvolution):
         self.factors = nn.ParameterList(torch.empty(length, self.rank, 2) for length in lengths)
 
     def reset_parameters(self) -> None:
-        """Draw normal numbers, so that R has the size that a dense layer starts with."""
+        """Draw normal numbers, so that modes come out about as large as they go in."""
         _draw(list(self.factors), self.rank, self)
 
     def mix(self, kept: Tensor) -> Tensor:
@@ -327,10 +327,14 @@ class AxisConvolution(nn.Module):
 
 
 def _draw(tensors: Sequence[Tensor], num_terms: int, layer: SpectralConvolution) -> None:
-    """Fill factors so that the root mean square of their product is a dense layer's."""
-    wanted = 1.0 / (math.sqrt(3.0) * layer.in_channels * layer.out_channels)
+    """Fill factors so that the mean square of an entry of R is 1 / in_channels.
+
+    The small weights that a dense layer starts with would make products of factors start
+    slowly, because the gradient on each factor is a product of the others.
+    """
+    wanted = 1.0 / layer.in_channels
     # of a complex entry, and one share for each factor of a term
-    square = (2.0 * wanted**2 / num_terms) ** (1.0 / len(tensors))
+    square = (wanted / num_terms) ** (1.0 / len(tensors))
     for tensor in tensors:
         nn.init.normal_(tensor, 0.0, math.sqrt(square / 2.0))
 
