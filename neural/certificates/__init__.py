@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from neural.certificates.finite_elements import certify_on_mesh as certify_on_mesh
     from neural.certificates.grids import certify as certify
     from neural.certificates.grids import certify_field as certify_field
+    from neural.certificates.trajectories import certify_rollout as certify_rollout
     from neural.certificates.trajectories import certify_trajectory as certify_trajectory
 
 _HOME = {
@@ -24,6 +25,7 @@ _HOME = {
     "certify": "neural.certificates.grids",
     "certify_field": "neural.certificates.grids",
     "certify_on_mesh": "neural.certificates.finite_elements",
+    "certify_rollout": "neural.certificates.trajectories",
     "certify_trajectory": "neural.certificates.trajectories",
 }
 __all__ = list(_HOME)

@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from meshes.errors import InputError
 from meshes.structured import StructuredGrid
 from neural.certificates.certificate import Certificate
 from neural.refinement.estimator import ResidualEstimator
 from neural.refinement.residuals import SpaceTimeResidual
+from neural.trajectory_surrogate import TrajectorySurrogate
 from pdesolve.problems.evolution import EvolutionProblem
 
 STATEMENT = (
@@ -24,7 +26,7 @@ STATEMENT = (
 def certify_trajectory(
     problem: EvolutionProblem,
     grid: StructuredGrid,
-    times: Sequence[float],
+    times: Sequence[float] | np.ndarray,
     frames: Tensor | np.ndarray,
     num_known: int = 1,
 ) -> Certificate:
@@ -83,3 +85,64 @@ def certify_trajectory(
         statement=STATEMENT,
         seconds=time.perf_counter() - begin,
     )
+
+
+def certify_rollout(
+    surrogate: TrajectorySurrogate,
+    problem: EvolutionProblem,
+    grid: StructuredGrid,
+    history: np.ndarray,
+    num_frames: int,
+    *,
+    static: np.ndarray | None = None,
+) -> Certificate:
+    """Continue a trajectory with a surrogate, and estimate the error of what it predicts.
+
+    Parameters
+    ----------
+    surrogate
+        Of the problem's family.
+    problem
+        Its numbers and forcing are those of the trajectory; its initial state is not used.
+    grid
+        Where the frames sit.
+    history
+        ``(frames_in, channel, *shape)``, the surrogate's time step apart.
+    num_frames
+        Frames to predict.
+    static
+        ``(static_channel, *shape)``, where the surrogate takes such.
+
+    Returns
+    -------
+    Certificate
+        As of :func:`certify_trajectory`; of kind ``"none"``, with the reason, for problems
+        without a form in Fourier modes.
+
+    Raises
+    ------
+    InputError
+        If the surrogate is one of another family, or shapes do not fit.
+
+    Examples
+    --------
+    >>> found = certify_rollout(surrogate, problem, grid, history, 20)  # doctest: +SKIP
+    >>> found.kind  # doctest: +SKIP
+    'estimate'
+    """
+    if problem.name != surrogate.family:
+        raise InputError(
+            f"the surrogate was trained on the family '{surrogate.family}', the problem is of "
+            f"'{problem.name}'; train one on that family"
+        )
+    if "spectral" not in problem.backends or not all(grid.periodic):
+        return Certificate.nothing(
+            problem.backends[0],
+            "for trajectories an estimate is known on periodic boxes only, in Fourier modes",
+        )
+    known = np.asarray(history, dtype=np.float64)
+    fixed = None if static is None else np.asarray(static)[None]
+    predicted = surrogate.rollout(known[None], num_frames, fixed)[0]
+    frames = np.concatenate([known, predicted])
+    times = surrogate.time_step * np.arange(len(frames))
+    return certify_trajectory(problem, grid, times, frames, len(known))

@@ -81,7 +81,7 @@ class SpaceTimeResidual:
         self,
         problem: EvolutionProblem,
         grid: StructuredGrid,
-        times: Sequence[float],
+        times: Sequence[float] | np.ndarray,
         known: Tensor | np.ndarray,
         *,
         order: int | None = None,

@@ -10,7 +10,7 @@ from meshes.errors import InputError
 from meshes.structured import FloatArray
 
 
-def differentiation_matrix(times: Sequence[float], order: int = 6) -> FloatArray:
+def differentiation_matrix(times: Sequence[float] | FloatArray, order: int = 6) -> FloatArray:
     """The matrix that takes values at times to the derivative of their interpolant there.
 
     Row j holds the derivative at t_j of the polynomial of degree `order` through the

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,13 @@ from meshes.errors import InputError
 from meshes.field import Field
 from meshes.structured import StructuredGrid
 from neural import FNO, Surrogate
-from neural.certificates import Certificate, certify, certify_field, certify_trajectory
+from neural.certificates import (
+    Certificate,
+    certify,
+    certify_field,
+    certify_rollout,
+    certify_trajectory,
+)
 from neural.evaluation.certified import certified_errors
 from neural.training.normalizers import GaussianNormalizer
 from pdesolve import evolve, get_family, sample_generator, solve
@@ -197,6 +205,29 @@ def test_trajectory():
         wrong[3:] += size * growth * torch.as_tensor(np.sin(grid.points()[0]))
         found.append(certify_trajectory(problem, grid, problem.times, wrong, 3).upper)
     assert found[1] / found[0] == pytest.approx(10, rel=0.3)
+
+
+def test_rollout():
+    """Of a surrogate that repeats the last frame."""
+    problem = draw("taylor_green2d", num_times=11)
+    grid = problem.grid(16)
+    frames = evolve(problem, mesh=grid).on(grid)
+    repeats = SimpleNamespace(
+        family="taylor_green2d",
+        time_step=0.1,
+        rollout=lambda history, count, _: np.repeat(history[:, -1:], count, axis=1),
+    )
+    found = certify_rollout(repeats, problem, grid, frames[:3], 8)
+    assert found.kind == "estimate"
+    solved = certify_trajectory(problem, grid, problem.times, frames, 3)
+    assert found.upper > 1e3 * solved.upper
+    with pytest.raises(InputError, match="trained on the family 'taylor_green2d'"):
+        certify_rollout(repeats, draw("navier_stokes2d"), grid, frames[:3], 8)
+    repeats.family = "burgers1d_inviscid"
+    shocks = draw("burgers1d_inviscid")
+    kept = certify_rollout(repeats, shocks, shocks.grid(8), np.ones((3, 1, 8)), 2)
+    assert kept.kind == "none"
+    assert "periodic boxes only" in kept.statement
 
 
 def untrained_surrogate():
