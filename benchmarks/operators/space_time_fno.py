@@ -15,8 +15,9 @@ import importlib
 import io
 import os
 import shlex
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ import pytorch_lightning as lightning
 import torch
 import yaml
 
-from benchmarks.operators.comparison import _folder
 from benchmarks.table import Table
 from neural.training import RelativeL2, TrajectoryDataModule, TrajectoryModule
 from neural.training.losses import RelativeSobolev
@@ -145,6 +145,16 @@ def run(full: bool = False, flows: Sequence[str] = FLOWS, finer: bool = True) ->
         "1000 trajectories.",
     ]
     return table
+
+
+@contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    named = os.environ.get("PDESOLVE_BENCHMARK_FOLDER")
+    if named is not None:
+        yield Path(named)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Path(temporary)
 
 
 def _train(table: Table, flow: str, full: bool, finer: bool, folder: Path) -> None:
