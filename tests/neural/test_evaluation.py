@@ -145,6 +145,8 @@ def test_report(sources, memory_source, surrogate) -> None:
     assert second.zero_shot
     assert second.num_samples == 3
     assert {"relative_energy", "relative_h1", "band_high", "vrmse"} <= set(first.mean)
+    assert {"relative_maximum", "relative_dual"} <= set(first.mean)
+    assert list(first.octaves) == ["0-1", "1-2", "2-4", "4-8", "8-16"]
     assert first.solver_seconds is None
     assert first.break_even is None
     rows = report.rows()
