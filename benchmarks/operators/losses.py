@@ -1,6 +1,6 @@
 """One model trained with each loss: which errors become small.
 
-``python -m benchmarks.operators.losses [--epochs 40] [--seeds 0 1 2] [--kept FILE]``
+``python -m benchmarks.operators.losses [--epochs 20] [--seeds 0 1 2] [--kept FILE]``
 
 The model, data, optimiser and number of epochs are the same; only the section ``loss`` of
 the configuration differs. The residual alone sees no solution.
@@ -67,7 +67,7 @@ ERRORS = {
 
 def run(
     seeds: Sequence[int] = (0, 1, 2),
-    epochs: int = 40,
+    epochs: int = 20,
     num_train: int = 256,
     num_test: int = 100,
     losses: Sequence[str] = tuple(LOSSES),
@@ -162,7 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--losses", nargs="*", default=list(LOSSES), choices=list(LOSSES))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--num-train", type=int, default=256)
     parser.add_argument("--num-test", type=int, default=100)
     parser.add_argument("--kept", type=Path, help="file where results are kept, to go on later")
