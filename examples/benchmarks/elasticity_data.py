@@ -105,9 +105,8 @@ def points_inside(mesh: UnstructuredMesh, count: int, rng: np.random.Generator) 
 
 def stress(mesh: UnstructuredMesh, where: Array, traction: float, c1: float, c2: float) -> Array:
     """Von Mises stress at the points of the stretched cell."""
-    import firedrake as fd
-
     from meshes._firedrake import boundary_numbers, to_firedrake
+    from pdesolve.fem._firedrake import firedrake as fd
 
     domain = to_firedrake(mesh, fd.COMM_SELF)
     numbers = boundary_numbers(domain)
