@@ -50,6 +50,7 @@ _EXAMPLES = """\
 examples:
   pdesolve train fit --config examples/darcy_fno.yaml
   pdesolve train fit --config examples/darcy_fno.yaml --trainer.max_epochs 50 --out runs/a
+  pdesolve train fit --config examples/benchmarks/darcy_lsm.yaml --fast
   pdesolve train fit --config runs/a/config.yaml --ckpt_path runs/a/last.ckpt
   pdesolve train test --config runs/a/config.yaml --ckpt_path runs/a/best.ckpt
   pdesolve train fit --config examples/operators/navier_stokes_fno.yaml
@@ -262,6 +263,7 @@ def main(words: Sequence[str]) -> int:
         return 0
     if words[0] not in ACTIONS:
         raise InputError(f"there is no action '{words[0]}'. {suggest(words[0], ACTIONS)}")
+    words = fast_variant(words)
     _check_paths(words)
     task = task_of(words)
     with _quiet():
@@ -272,6 +274,49 @@ def main(words: Sequence[str]) -> int:
         except MisconfigurationException as error:
             raise InputError(str(error)) from error
     return 0
+
+
+def fast_variant(words: Sequence[str]) -> list[str]:
+    """The words with ``--fast`` carried out: each configuration's small one in its place.
+
+    The small configuration of ``NAME.yaml`` is ``NAME_fast.yaml`` beside it.
+
+    Raises
+    ------
+    InputError
+        If there is no configuration, or no small one beside it.
+
+    Examples
+    --------
+    >>> fast_variant(["fit", "--config", "own.yaml"])
+    ['fit', '--config', 'own.yaml']
+    """
+    if "--fast" not in words:
+        return list(words)
+    found: list[str] = []
+    expected = replaced = False
+    for word in words:
+        name, equals, value = word.partition("=")
+        option = name in ("--config", "-c")
+        if expected or (option and equals):
+            given = word if expected else value
+            path = Path(given)
+            other = path.with_name(f"{path.stem.removesuffix('_fast')}_fast{path.suffix}")
+            if not other.is_file():
+                raise InputError(
+                    f"--fast asks for the small variant of '{given}', and there is no '{other}'; "
+                    "write one, or leave --fast out"
+                )
+            word = str(other) if expected else f"{name}={other}"
+            replaced = True
+        expected = option and not equals
+        if word != "--fast":
+            found.append(word)
+    if not replaced:
+        raise InputError(
+            "--fast takes the small variant of a configuration: give one with --config FILE"
+        )
+    return found
 
 
 def task_of(words: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from meshes.errors import InputError
-from neural.command_line import explain, main
+from neural.command_line import explain, fast_variant, main
 from neural.surrogate import Surrogate
 from operators.failures import CheckpointError
 
@@ -195,3 +195,24 @@ def test_from_generated_files_to_an_accelerated_solve(tmp_path, monkeypatch) -> 
     plain = solve(problem, mesh=(16, 16))
     helped = solve(problem, mesh=(16, 16), accelerate="run/best.ckpt")
     np.testing.assert_allclose(helped.field.values, plain.field.values, rtol=1e-5)
+
+
+def test_fast_takes_the_small_variant(tmp_path, capsys):
+    usual, small = tmp_path / "own.yaml", tmp_path / "own_fast.yaml"
+    usual.write_text("out: usual\n")
+    with pytest.raises(InputError, match=r"no '.*own_fast\.yaml'"):
+        fast_variant(["fit", "--config", str(usual), "--fast"])
+    small.write_text("out: small\n")
+    assert fast_variant(["fit", "--fast", "--config", str(usual)]) == [
+        "fit",
+        "--config",
+        str(small),
+    ]
+    assert fast_variant(["fit", f"--config={usual}", "--fast"]) == ["fit", f"--config={small}"]
+    assert fast_variant(["fit", "--config", str(small), "--fast"]) == [
+        "fit",
+        "--config",
+        str(small),
+    ]
+    with pytest.raises(InputError, match="--config FILE"):
+        fast_variant(["fit", "--fast"])
