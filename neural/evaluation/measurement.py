@@ -113,6 +113,11 @@ def evaluate(
 
 def _check(surrogate: Surrogate, source: Any) -> None:
     info, described = source.info, surrogate.metadata
+    if info.location not in ("cell", "vertex"):
+        raise InputError(
+            f"'{info.path}' holds fields on points of a mesh, and these measures are for uniform "
+            "grids; use `pdesolve train test` with the model's configuration and --ckpt_path"
+        )
     here = plain({key: getattr(info, key) for key in ("family", "inputs", "outputs", "units")})
     for key, value in here.items():
         if key in described and described[key] != value:
