@@ -19,7 +19,7 @@ from benchmarks.data.strategies import REPEATED, ROWS, Row, of_row
 from benchmarks.table import Table
 from pdesolve.sequences._petsc_sequence_solver import SequenceSolver
 
-SYSTEMS = 5
+SYSTEMS = 7
 LARGEST_FACTOR = {2: 200_000, 3: 20_000}
 """Unknowns up to which a factorisation is timed, by dimension."""
 
