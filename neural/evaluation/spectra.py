@@ -17,7 +17,7 @@ from meshes.structured import AXIS_NAMES, FloatArray, StructuredGrid
 from neural.training.losses.sobolev import RelativeSobolev
 from neural.training.losses.spectrum import Basis, BoxSpectrum
 
-_NOTHING = 1e-20  # of the squared norm: what rounding leaves in a band without content
+_NOTHING = 1e-14  # of the squared norm: less than single precision resolves
 
 
 def waves_of(grid: StructuredGrid, zero_sides: Sequence[str] = ()) -> BoxSpectrum:
@@ -96,8 +96,8 @@ def octave_errors(
     -------
     dict
         By octave, in waves per longest side of the box: ``"0-1"``, ``"1-2"``, ``"2-4"``
-        and so on (each without its upper end); those in which no target has any content
-        are left out.
+        and so on (each without its upper end); those in which the targets have less than
+        1e-7 of their norm, which single precision does not resolve, are left out.
 
     Examples
     --------
