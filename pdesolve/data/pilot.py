@@ -58,7 +58,7 @@ Operator action is not among them: its data follow another distribution. In thre
 dimensions transforms come before batches, see :func:`_in_order`.
 """
 
-FOR_REPEATED = ("multi-rhs", "fast-transform", "batched")
+FOR_REPEATED = ("fast-transform", "multi-rhs", "batched")
 FACTORISING = ("direct", "multi-rhs")
 FEW, MANY, LONG_ENOUGH = 4, 8, 0.02
 SMALLEST_BATCH, LARGEST_BATCH = 8, 64
