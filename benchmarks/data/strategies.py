@@ -137,8 +137,11 @@ def of_row(row: Row, rtol: float, systems: int) -> tuple[StrategyRequest, Sequen
     )
 
 
-def close_to_best(values: dict[str, Any]) -> list[str]:
-    """Independent columns and ours that are close to the best of their kind, and ``auto``."""
+def close_to_best(values: dict[str, Any], *, repeated: bool) -> list[str]:
+    """Independent columns and ours that are close to the best of their kind, and ``auto``.
+
+    Where the operator repeats, the column that leaves its matrix alone as well.
+    """
     independent = sorted(_good(values, BASELINES))
     ours = sorted(_good(values, OURS))[:MOST_FINALISTS]
     near = [
@@ -147,7 +150,7 @@ def close_to_best(values: dict[str, Any]) -> list[str]:
         for seconds, name in group
         if seconds <= factor * group[0][0] and name != "none"
     ]
-    return [*near, "auto"]
+    return [*near, *(["lag"] if repeated and "lag" not in near else []), "auto"]
 
 
 def run(
@@ -211,7 +214,13 @@ def run(
         if not found[key]["auto"].get("side_by_side"):
             values = found[key]
             request, tasks = of_row(row, rtol, systems)
-            again = measure_again(request, tasks, close_to_best(values), final_limit, rounds)
+            again = measure_again(
+                request,
+                tasks,
+                close_to_best(values, repeated=row.family in REPEATED),
+                final_limit,
+                rounds,
+            )
             request.close()
             values |= {name: {**asdict(v), "side_by_side": True} for name, v in again.items()}
             print(key, "again", {n: _cell(values[n]) for n in again}, flush=True)
