@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.table import Table
 from neural import evaluate
 from neural.command_line import main as train
@@ -98,6 +100,7 @@ def run(
             "best seed, %",
         ),
     )
+    torch.set_num_threads(1)  # the same for all, whatever the environment says
     key = f"{num_train} {epochs}"
     with benchmark_folder() as folder:
         for candidate in candidates:

@@ -37,7 +37,8 @@ def check_fields(inputs: Tensor, in_channels: int, dimension: int) -> None:
         axes = ", ".join(f"n{axis}" for axis in range(dimension))
         raise InputError(
             f"input of shape {tuple(inputs.shape)} does not fit this model: it takes "
-            f"(batch, {in_channels}, {axes})"
+            f"(batch, {in_channels}, {axes}). Give {in_channels} channel(s), and make a model for "
+            "as many axes as the fields have (`modes`, or `dimension`)"
         )
 
 
