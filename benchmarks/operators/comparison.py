@@ -58,6 +58,10 @@ CANDIDATES = (
         "FNO, w 32, m 12, CP rank 16",
         {"name": "fno", "modes": [12, 12], "width": 32, "factorization": "cp", "rank": 16},
     ),
+    Candidate(
+        "factorised FNO, w 32, m 12",
+        {"name": "factorized-fno", "modes": [12, 12], "width": 32},
+    ),
     Candidate("U-Net, w 16", {"name": "unet", "width": 16}),
     Candidate("LSM, w 16", {"name": "lsm", "width": 16}),
     Candidate("Transolver", {"name": "transolver"}, 1e-3),
