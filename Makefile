@@ -4,6 +4,9 @@ BIN := .venv/bin
 # The environment knows its PETSc; another one in the variables would only be refused.
 RUN := env -u PETSC_DIR -u PETSC_ARCH OMP_NUM_THREADS=1 $(BIN)/python
 export PYTHONUNBUFFERED = 1
+# Tests run on several processes; each starts on one stretch of the list and, when it is done,
+# takes tests from the end of another's, so that a file's tests mostly stay together.
+SPREAD := -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-slow bench bench-data lint docs clean
@@ -19,10 +22,10 @@ demo: install  ## Run the whole path on Darcy flow: solve, generate, train, eval
 	@$(RUN) examples/darcy_demo.py
 
 test: install  ## Run the tests (under 20 minutes on 2 cores)
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest $(SPREAD)
 
 test-slow: install  ## Run the tests marked slow too
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest -m "slow or not slow"
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest $(SPREAD) -m "slow or not slow"
 
 bench: .venv/peers  ## Measure speed, each figure as a ratio within one run
 	@PYTHONPATH=.venv/peers $(RUN) -m benchmarks

@@ -18,6 +18,10 @@ def clean_environment() -> dict[str, str]:
         if not name.startswith(("OMPI_", "PMIX_", "ORTE_"))
     }
     kept["OMP_NUM_THREADS"] = "1"
+    # Tests beside this one start processes too: all wait without holding a core, and no two
+    # groups are tied to the same ones.
+    kept["OMPI_MCA_mpi_yield_when_idle"] = "1"
+    kept["OMPI_MCA_hwloc_base_binding_policy"] = "none"
     kept["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH"))))
     return kept
 
