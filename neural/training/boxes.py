@@ -49,6 +49,11 @@ def box_of(coordinates: Mapping[str, FloatArray], periodic: Sequence[bool]) -> B
     periodic
         Whether each axis wraps; the last point then is one spacing before the end.
 
+    Raises
+    ------
+    ValueError
+        If coordinates are not finite or do not increase.
+
     Examples
     --------
     >>> box_of({"x": np.array([0.125, 0.375, 0.625, 0.875])}, [False])
@@ -56,6 +61,9 @@ def box_of(coordinates: Mapping[str, FloatArray], periodic: Sequence[bool]) -> B
     >>> box_of({"x": np.linspace(0, 1, 5)}, [False]).location
     'vertex'
     """
+    for name, points in coordinates.items():
+        if not (np.isfinite(points).all() and (np.diff(points) > 0).all()):
+            raise ValueError(f"coordinates along {name} must be finite and increase")
     spacing = {
         name: float(points[-1] - points[0]) / max(len(points) - 1, 1) or 1.0
         for name, points in coordinates.items()

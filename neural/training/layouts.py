@@ -128,13 +128,16 @@ def _layout_of(path: Path) -> str:
     if not path.is_file() or not h5py.is_hdf5(path):
         return _GENERATED  # whose reader says what is wrong with it
     with open_hdf5(path) as file:
-        if _GENERATED in file:
-            return _GENERATED
-        if the_well.is_the_well(file):
-            return "the-well"
-        if pdebench.is_pdebench(file):
-            return "pdebench"
-        found = listed(list(file))
+        try:
+            found = listed(list(file))
+            if _GENERATED in file:
+                return _GENERATED
+            if the_well.is_the_well(file):
+                return "the-well"
+            if pdebench.is_pdebench(file):
+                return "pdebench"
+        except (TypeError, RuntimeError, OSError, KeyError, ValueError) as error:
+            raise DataFileError(f"'{path}' is damaged: {error}") from error
     raise DataFileError(
         f"'{path}' is of no known layout: it holds {found}. Known are files of pdesolve generate "
         f"(with a group 'pdesolve'); {the_well.EXPECTED}; {pdebench_arrays.EXPECTED}; MATLAB "

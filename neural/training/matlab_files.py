@@ -52,7 +52,7 @@ def open_matlab(path: Path) -> Any:
             not in ("cell", "struct", "object", "function", "opaque", "char", "sparse", "unknown")
         ]
         return scipy.io.loadmat(path, variable_names=numbers, struct_as_record=True)
-    except (ValueError, OSError, NotImplementedError, TypeError) as error:
+    except Exception as error:  # SciPy fails in any way on a damaged file
         raise DataFileError(f"'{path}' cannot be read as a MATLAB file ({error})") from error
 
 

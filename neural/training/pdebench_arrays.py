@@ -68,6 +68,11 @@ def grouped(file: Any, path: Path) -> FieldContents:
             f"(time, {', '.join(map(str, shape))}, component)"
         )
     places = tuple(f"{name}/data" for name in names)
+    axes_of_first = [
+        f"grid/{axis}" for axis in (*coordinates, "t") if f"{first}/grid/{axis}" in file
+    ]
+    for name in names[1:]:
+        _check_like_first(file, path, first, name, axes_of_first)
     axes = ("time", *space, "component")
     size = stored.shape[-1]
     return FieldContents(
@@ -83,6 +88,26 @@ def grouped(file: Any, path: Path) -> FieldContents:
         },
         box=box_of(coordinates, [False] * len(shape)),
     )
+
+
+def _check_like_first(file: Any, path: Path, first: str, name: str, places: list[str]) -> None:
+    """Refuse a sample of another shape, grid or list of times than the first."""
+    one, two = (array_at(file, f"{sample}/data", path) for sample in (first, name))
+    if one.shape != two.shape:
+        raise DataFileError(
+            f"'{path}': '{name}/data' has shape {two.shape}, '{first}/data' has {one.shape}; only "
+            "samples of one grid and one list of times can be read together"
+        )
+    for place in places:
+        own, other = (
+            np.ravel(np.asarray(array_at(file, f"{sample}/{place}", path)[()], dtype=np.float64))
+            for sample in (first, name)
+        )
+        if own.shape != other.shape or not np.allclose(own, other, rtol=1e-6, atol=0.0):
+            raise DataFileError(
+                f"'{path}': '{place}' of sample {name} differs from that of sample {first}; only "
+                "samples of one grid and one list of times can be read together"
+            )
 
 
 def incompressible(file: Any, path: Path) -> FieldContents:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,9 +111,9 @@ class TensorFileReader:
             raise InputError(f"there is no file '{self.path}'")
         try:
             content = torch.load(self.path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        except Exception as error:  # a damaged pickle fails in any way
             raise DataFileError(
-                f"'{self.path}' cannot be read as tensors ({str(error).splitlines()[0]}). Files "
+                f"'{self.path}' cannot be read as tensors ({_first_line(error)}). Files "
                 "that hold other objects are refused, because reading them runs their code"
             ) from error
         if isinstance(content, list | tuple) and len(content) == 2:
@@ -127,7 +126,7 @@ class TensorFileReader:
             )
         x, y = content[names[0]], content[names[1]]
         for name, value in zip(names, (x, y), strict=True):
-            if not isinstance(value, torch.Tensor) or value.is_complex() or value.ndim < 2:
+            if not _is_plain(value):
                 raise DataFileError(f"'{self.path}': '{name}' must be a real tensor (n, *shape)")
         if x.ndim < y.ndim or (x.shape[1:] == y.shape[1:] and (x.ndim == 2 or x.shape[1] > 1)):
             x = x[:, None]
@@ -138,7 +137,7 @@ class TensorFileReader:
                 f"'{self.path}': {names[0]} of shape {tuple(content[names[0]].shape)} and "
                 f"{names[1]} of shape {tuple(content[names[1]].shape)} do not fit together"
             )
-        self._x, self._y = x.double().numpy(), y.double().numpy()
+        self._x, self._y = (value.detach().double().numpy() for value in (x, y))
         self.info = TensorFileInfo(
             path=self.path,
             shape=tuple(x.shape[2:]),
@@ -159,6 +158,21 @@ class TensorFileReader:
         """Inputs and outputs, each of shape ``(n, channel, *shape)``."""
         wanted = self.valid_indices if indices is None else np.asarray(indices)
         return self._x[wanted], self._y[wanted]
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a dense tensor of numbers, with samples and points."""
+    return (
+        isinstance(value, torch.Tensor)
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not (value.is_complex() or value.is_quantized)
+        and value.ndim >= 2
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _one(option: str, given: Sequence[str] | None, default: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 
 import h5py
 import numpy as np
@@ -234,18 +235,20 @@ def test_pdebench_separate_fields_in_three_dimensions(tmp_path) -> None:
 def test_pdebench_groups(tmp_path, exchanged) -> None:
     values = RNG.random((B, T, X, Y, 2))
     with h5py.File(tmp_path / "groups.h5", "w") as file:
-        for number in range(B + 1):  # the last one has another shape
-            sample = values[number % B]
-            stored = sample.swapaxes(1, 2) if exchanged else sample
-            file[f"{number:04d}/data"] = stored if number < B else stored[:, :-1]
+        for number in range(B):
+            sample = values[number]
+            file[f"{number:04d}/data"] = sample.swapaxes(1, 2) if exchanged else sample
             file[f"{number:04d}/grid/x"] = np.linspace(-1, 1, X)
             file[f"{number:04d}/grid/y"] = np.linspace(-1, 1, Y)
             file[f"{number:04d}/grid/t"] = np.linspace(0, 1, T)
     source = open_samples(tmp_path / "groups.h5")
     assert source.info.outputs == ("data0", "data1")
     np.testing.assert_array_equal(source.read_trajectories([2, 1])[:, :, 1], values[[2, 1], ..., 1])
-    with pytest.raises(DataFileError, match="does not fit the grid"):
-        source.read_trajectories([B])
+    other = shutil.copy(tmp_path / "groups.h5", tmp_path / "other.h5")
+    with h5py.File(other, "a") as file:
+        file[f"{B:04d}/data"] = values[0][:, :-1]
+    with pytest.raises(DataFileError, match=r"0003/data' has shape"):
+        open_samples(other)
 
 
 def test_pdebench_incompressible_flow(tmp_path) -> None:
