@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,8 @@ from torch import Tensor, nn
 
 from meshes.errors import InputError
 from neural.failures import TrainingFailure
-from neural.models.registry import build_model, describe_model
+from neural.models.registry import describe_model
+from neural.training.channels import channel_names, model_with_channels
 from neural.training.checkpoints import KEY, check_weights, metadata_of
 from neural.training.compatibility import check_resolutions
 from neural.training.data import PDEDataModule
@@ -24,7 +24,8 @@ from neural.training.description import (
     describe_data,
     describe_training,
 )
-from neural.training.losses import FieldLoss, RelativeL2, relative_l2, total_of
+from neural.training.loss_step import log_mean, reduced_loss, training_failure
+from neural.training.losses import FieldLoss, RelativeL2, relative_l2
 from neural.training.normalizers import GaussianNormalizer, Statistics
 from neural.training.optimization import (
     Optimization,
@@ -32,6 +33,7 @@ from neural.training.optimization import (
     Schedule,
     check_length_of_run,
 )
+from neural.training.record import TrainingRecord
 from neural.training.samples import plain
 from neural.training.splits import SPLITS
 
@@ -58,6 +60,8 @@ class SurrogateModule(lightning.LightningModule):
         :class:`RelativeL2` when left out.
     optimizer, learning_rate, weight_decay, schedule, warmup_fraction, step_epochs, step_factor
         As in :class:`neural.training.optimization.Optimization`.
+    div_factor, final_div_factor
+        Of the one-cycle schedule, see there.
 
     Raises
     ------
@@ -91,6 +95,8 @@ class SurrogateModule(lightning.LightningModule):
         warmup_fraction: float = 0.3,
         step_epochs: int = 100,
         step_factor: float = 0.5,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
     ) -> None:
         super().__init__()
         self.optimization = Optimization(
@@ -101,9 +107,13 @@ class SurrogateModule(lightning.LightningModule):
             warmup_fraction,
             step_epochs,
             step_factor,
+            div_factor,
+            final_div_factor,
         )
-        self.inputs, self.outputs = _names("inputs", inputs), _names("outputs", outputs)
-        self.model = _as_model(model, len(self.inputs), len(self.outputs))
+        self.inputs = channel_names("inputs", inputs)
+        self.outputs = channel_names("outputs", outputs)
+        counts = (len(self.inputs), len(self.outputs))
+        self.model = model_with_channels(model, *counts, "channels are named")
         self.input_normalizer = GaussianNormalizer(len(self.inputs), statistics)
         self.output_normalizer = GaussianNormalizer(len(self.outputs), statistics)
         self.loss = RelativeL2() if loss is None else loss
@@ -112,8 +122,7 @@ class SurrogateModule(lightning.LightningModule):
             "loss": type(self.loss).__name__,
             **self.optimization.options(),
         }
-        self._described: dict[str, Any] = {}
-        self._seconds, self._since = 0.0, 0.0
+        self.record = TrainingRecord()
         self._totals: dict[str, tuple[Tensor, int]] = {}
 
     def setup(self, stage: str) -> None:
@@ -140,18 +149,20 @@ class SurrogateModule(lightning.LightningModule):
         inputs, targets, numbers = batch
         predictions = self(inputs)
         terms = self.loss.terms(predictions, targets, inputs)
-        values = total_of(terms)
-        if not bool(torch.isfinite(values).all()):
-            raise self._failure(numbers[~torch.isfinite(values)], batch_idx)
         with torch.no_grad():
             error = relative_l2(predictions, targets).mean()
-        self._log("train_relative_l2", error, len(inputs), on_step=False)
-        if len(terms) > 1:
-            for name, term in terms.items():
-                self._log(f"train_loss_{name}", term.detach().mean(), len(inputs))
-        # processes average their gradients, which for a sum over the batch is one part of it
-        total = values.sum() * self.trainer.world_size
-        return total if self.loss.reduction == "sum" else values.mean()
+        log_mean(self, "train_relative_l2", error, len(inputs))
+
+        def failure(rows: Tensor) -> TrainingFailure:
+            split = self._data_module().split("train")
+            return training_failure(
+                "loss",
+                f"epoch {self.current_epoch}, batch {batch_idx}",
+                (split.name(int(number)) for number in numbers[rows]),
+                "lower learning_rate or clip gradients (trainer.gradient_clip_val)",
+            )
+
+        return reduced_loss(self, self.loss, terms, failure)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Relative L2 error of one batch."""
@@ -183,12 +194,12 @@ class SurrogateModule(lightning.LightningModule):
 
     def on_train_start(self) -> None:
         """Refuse to go on past the end of a one-cycle schedule."""
-        self._since = time.perf_counter()
+        self.record.start()
         check_length_of_run(self.trainer)
 
     def on_train_end(self) -> None:
         """Stop the clock."""
-        self._seconds, self._since = self.training_seconds, 0.0
+        self.record.stop()
 
     def on_validation_start(self) -> None:
         """Check that the data are of the kind trained on."""
@@ -205,8 +216,7 @@ class SurrogateModule(lightning.LightningModule):
     @property
     def training_seconds(self) -> float:
         """Wall-clock seconds spent in training so far, over all resumed runs."""
-        running = time.perf_counter() - self._since if self._since else 0.0
-        return self._seconds + running
+        return self.record.seconds
 
     def metadata(self) -> dict[str, Any]:
         """What a checkpoint says about this model: plain values only."""
@@ -227,8 +237,7 @@ class SurrogateModule(lightning.LightningModule):
                 "input_normalizer": self.input_normalizer.state(),
                 "output_normalizer": self.output_normalizer.state(),
                 "parameter_ranges": ranges,
-                "training_seconds": self.training_seconds,
-                **self._described,
+                **self.record.entries(),
             }
         )
 
@@ -240,11 +249,10 @@ class SurrogateModule(lightning.LightningModule):
         """Check the description and make room for the statistics."""
         stored = metadata_of(checkpoint, "the checkpoint")
         own = {"model": describe_model(self.model), "inputs": self.inputs, "outputs": self.outputs}
-        check_stored(stored, own, self._described)
+        check_stored(stored, own, self.record.described)
         self.input_normalizer.allocate(stored["input_normalizer"])
         self.output_normalizer.allocate(stored["output_normalizer"])
-        self._described = {key: stored[key] for key in DESCRIBED if key in stored}
-        self._seconds = float(stored.get("training_seconds", 0.0))
+        self.record.restore(stored, DESCRIBED)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -262,8 +270,8 @@ class SurrogateModule(lightning.LightningModule):
         more: dict[str, Any] = {"reading": data.reading} if data.reading else {}
         if len(families) > 1:
             more["families"] = families
-        self._described = describe_data(info, split, output_time=data.output_time, **more)
-        origin = {key: self._described["data"][key] for key in ("sha256", "num_train")}
+        self.record.described = describe_data(info, split, output_time=data.output_time, **more)
+        origin = {key: self.record.described["data"][key] for key in ("sha256", "num_train")}
         self.input_normalizer.fit((pair[0] for pair in split.batches()), origin)
         self.output_normalizer.fit((pair[1] for pair in split.batches()), origin)
 
@@ -289,11 +297,11 @@ class SurrogateModule(lightning.LightningModule):
         data = getattr(self.trainer, "datamodule", None)
         if not isinstance(data, PDEDataModule) or not data.has(split):
             return
-        others = self._described.get("data", {}).get("families", [])[1:]
+        others = self.record.described.get("data", {}).get("families", [])[1:]
         for source in data.split(split).sources:
             self._check_channels(source.info)
             if source.info.family not in others:
-                check_described(source.info, self._described)
+                check_described(source.info, self.record.described)
 
     def _log_error(self, split: str, batch: Batch, loader: int) -> None:
         errors = relative_l2(self(batch[0]), batch[1])
@@ -301,7 +309,7 @@ class SurrogateModule(lightning.LightningModule):
         labels = data.labels(split) if isinstance(data, PDEDataModule) and data.has(split) else []
         label = labels[loader] if len(labels) > 1 else ""
         name = f"{split}_{label}_relative_l2" if label else f"{split}_relative_l2"
-        self._log(name, errors.mean(), len(errors))
+        log_mean(self, name, errors.mean(), len(errors))
         if label:
             total, count = self._totals.get(split, (torch.zeros_like(errors[0]), 0))
             self._totals[split] = (total + errors.sum(), count + len(errors))
@@ -309,45 +317,4 @@ class SurrogateModule(lightning.LightningModule):
     def _log_total(self, split: str) -> None:
         if split in self._totals:
             total, count = self._totals.pop(split)
-            self._log(f"{split}_relative_l2", total / count, count)
-
-    def _log(self, name: str, value: Tensor, count: int, *, on_step: bool = False) -> None:
-        self.log(
-            name, value, on_step=on_step, on_epoch=True, prog_bar=True, batch_size=count,
-            sync_dist=self.trainer.world_size > 1, add_dataloader_idx=False,
-        )  # fmt: skip
-
-    def _failure(self, numbers: Tensor, batch_idx: int) -> TrainingFailure:
-        split = self._data_module().split("train")
-        samples = tuple(split.name(int(number)) for number in numbers)
-        shown = ", ".join(samples[:5]) + (", ..." if len(samples) > 5 else "")
-        return TrainingFailure(
-            f"the loss is not finite in epoch {self.current_epoch}, batch {batch_idx}, for "
-            f"{shown}. If it is every sample, lower learning_rate or clip gradients "
-            "(trainer.gradient_clip_val); if it is a few, check them with `pdesolve check`",
-            samples=samples,
-        )
-
-
-def _names(what: str, given: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(given, str) or not given or len(set(given)) != len(given):
-        raise InputError(f"{what}={given!r} must be a list of different names, at least one")
-    return tuple(given)
-
-
-def _as_model(given: nn.Module | Mapping[str, Any], num_inputs: int, num_outputs: int) -> nn.Module:
-    if isinstance(given, nn.Module):
-        model = given
-    else:
-        if "name" not in given:
-            raise InputError(f"model={dict(given)} needs a 'name', such as 'fno'")
-        options = {key: value for key, value in given.items() if key != "name"}
-        channels = {"in_channels": num_inputs, "out_channels": num_outputs}
-        model = build_model(given["name"], {**channels, **options})
-    described = describe_model(model)["options"]
-    for key, count in (("in_channels", num_inputs), ("out_channels", num_outputs)):
-        if described.get(key, count) != count:
-            raise InputError(
-                f"the model has {key}={described[key]}, but {count} channels are named"
-            )
-    return model
+            log_mean(self, f"{split}_relative_l2", total / count, count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -40,6 +41,9 @@ class Optimization:
         Part of the run in which ``"one_cycle"`` rises.
     step_epochs, step_factor
         Of ``"step"``.
+    div_factor, final_div_factor
+        Of ``"one_cycle"``, as torch names them: it begins at ``learning_rate / div_factor``
+        and ends at that over `final_div_factor`.
 
     Raises
     ------
@@ -59,6 +63,8 @@ class Optimization:
     warmup_fraction: float = 0.3
     step_epochs: int = 100
     step_factor: float = 0.5
+    div_factor: float = 25.0
+    final_div_factor: float = 1e4
 
     def __post_init__(self) -> None:
         for name, allowed in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
@@ -74,6 +80,13 @@ class Optimization:
             value = getattr(self, name)
             if not low < value < high:
                 raise InputError(f"{name}={value!r} must lie between {max(low, 0):g} and {high:g}")
+        for name in ("div_factor", "final_div_factor"):
+            value = getattr(self, name)
+            if not 1 <= value < math.inf:
+                raise InputError(
+                    f"{name}={value!r} must be a finite number of at least 1: rates are divided by "
+                    "it, as in div_factor=25"
+                )
         if self.step_epochs < 1:
             raise InputError(f"step_epochs={self.step_epochs} must be at least 1")
 
@@ -117,6 +130,8 @@ class Optimization:
                 self.learning_rate,
                 total_steps=total,
                 pct_start=self.warmup_fraction,
+                div_factor=self.div_factor,
+                final_div_factor=self.final_div_factor,
             )
         )
         return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -13,9 +12,10 @@ from torch import Tensor, nn
 
 from meshes.errors import InputError
 from neural.failures import TrainingFailure
-from neural.models.registry import build_model, describe_model, get_model
+from neural.models.registry import describe_model
 from neural.models.spectral_convolution import positive_integer
 from neural.rollout import FramePredictor, FrameStatistics, Output
+from neural.training.channels import channel_names, kind_of_model, model_with_channels
 from neural.training.checkpoints import KEY, check_weights, metadata_of
 from neural.training.description import (
     DESCRIBED,
@@ -25,13 +25,15 @@ from neural.training.description import (
     describe_data,
     describe_training,
 )
-from neural.training.losses import FieldLoss, RelativeL2, relative_l2, total_of
+from neural.training.loss_step import log_mean, reduced_loss, training_failure
+from neural.training.losses import FieldLoss, RelativeL2, relative_l2
 from neural.training.optimization import (
     Optimization,
     Optimizer,
     Schedule,
     check_length_of_run,
 )
+from neural.training.record import TrainingRecord
 from neural.training.samples import plain
 from neural.training.trajectory_data import TrajectoryDataModule
 from neural.training.unrolling import Unrolling
@@ -82,6 +84,8 @@ class TrajectoryModule(lightning.LightningModule):
         :class:`RelativeL2` when left out.
     optimizer, learning_rate, weight_decay, schedule, warmup_fraction, step_epochs, step_factor
         As in :class:`neural.training.optimization.Optimization`.
+    div_factor, final_div_factor
+        Of the one-cycle schedule, see there.
     noise_seed
         Fixes the noise.
 
@@ -137,6 +141,8 @@ class TrajectoryModule(lightning.LightningModule):
         step_epochs: int = 100,
         step_factor: float = 0.5,
         noise_seed: int = 0,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
     ) -> None:
         super().__init__()
         self.optimization = Optimization(
@@ -147,9 +153,11 @@ class TrajectoryModule(lightning.LightningModule):
             warmup_fraction,
             step_epochs,
             step_factor,
+            div_factor,
+            final_div_factor,
         )
-        self.state = _names("state", state, least=1)
-        self.static = _names("static", static, least=0)
+        self.state = channel_names("state", state)
+        self.static = channel_names("static", static, least=0)
         frames_in = positive_integer("frames_in", frames_in)
         if frames_per_step is not None:
             positive_integer("frames_per_step", frames_per_step)
@@ -184,8 +192,7 @@ class TrajectoryModule(lightning.LightningModule):
         }
         self.frame_errors: list[float] = []
         self._frame_sums = torch.zeros(0)
-        self._described: dict[str, Any] = {}
-        self._seconds, self._since = 0.0, 0.0
+        self.record = TrainingRecord()
 
     def setup(self, stage: str) -> None:
         """Fit the normalisers, and check precision and data."""
@@ -195,11 +202,13 @@ class TrajectoryModule(lightning.LightningModule):
             info, windows = data.info_of("train"), data.split("train")
             self._check_channels(data, "train")
             self.loss.prepare(info)
+            for source in windows.sources:
+                self.loss.check(source.info)
             if self._from_windows:
                 self.predictor.frames_per_step = windows.frames_out
             self.unrolling.num_steps(windows.frames_out, self.predictor.frames_per_step)
             if not self.predictor.is_fitted:
-                self._described = describe_data(
+                self.record.described = describe_data(
                     info,
                     windows,
                     start=data.plan.start,
@@ -208,8 +217,10 @@ class TrajectoryModule(lightning.LightningModule):
                     num_trajectories=windows.num_trajectories,
                     **({"reading": data.reading} if data.reading else {}),
                 )
-                self._described["time_step"] = data.time_step("train")
-                origin = {key: self._described["data"][key] for key in ("sha256", "num_train")}
+                self.record.described["time_step"] = data.time_step("train")
+                origin = {
+                    key: self.record.described["data"][key] for key in ("sha256", "num_train")
+                }
                 self.predictor.fit(windows.batches, origin)
 
     def forward(self, history: Tensor, static: Tensor) -> Tensor:
@@ -229,18 +240,14 @@ class TrajectoryModule(lightning.LightningModule):
             repeated = seen.repeat_interleave(count, 0)
             each = self.loss.terms(found.flatten(0, 1), wanted.flatten(0, 1), repeated)
             terms = {name: term.view(-1, count).sum(1) for name, term in each.items()}
-        values = total_of(terms)
-        if not bool(torch.isfinite(values).all()):
-            raise self._failure("train", "loss", numbers[~torch.isfinite(values)], batch_idx)
         with torch.no_grad():
             error = relative_l2(found, wanted).mean()
-        self._log("train_relative_l2", error, len(history))
-        if len(terms) > 1:
-            for name, term in terms.items():
-                self._log(f"train_loss_{name}", term.detach().mean(), len(history))
-        # processes average their gradients, which for a sum over the batch is one part of it
-        total = values.sum() * self.trainer.world_size
-        return total if self.loss.reduction == "sum" else values.mean()
+        log_mean(self, "train_relative_l2", error, len(history))
+
+        def failure(rows: Tensor) -> TrainingFailure:
+            return self._failure("train", "loss", numbers[rows], batch_idx)
+
+        return reduced_loss(self, self.loss, terms, failure)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Errors of the rollouts of one batch."""
@@ -271,12 +278,12 @@ class TrajectoryModule(lightning.LightningModule):
 
     def on_train_start(self) -> None:
         """Refuse to go on past the end of a schedule."""
-        self._since = time.perf_counter()
+        self.record.start()
         check_length_of_run(self.trainer)
 
     def on_train_end(self) -> None:
         """Stop the clock."""
-        self._seconds, self._since = self.training_seconds, 0.0
+        self.record.stop()
 
     def on_validation_start(self) -> None:
         """Check that the data are of the kind trained on."""
@@ -293,13 +300,12 @@ class TrajectoryModule(lightning.LightningModule):
     @property
     def time_step(self) -> float:
         """Time between two frames of the training data."""
-        return float(self._described["time_step"])
+        return float(self.record.described["time_step"])
 
     @property
     def training_seconds(self) -> float:
         """Wall-clock seconds spent in training so far, over all resumed runs."""
-        running = time.perf_counter() - self._since if self._since else 0.0
-        return self._seconds + running
+        return self.record.seconds
 
     def metadata(self) -> dict[str, Any]:
         """What a checkpoint says about this model: plain values only."""
@@ -315,8 +321,7 @@ class TrajectoryModule(lightning.LightningModule):
                     name: [float(ranges.minimum[number]), float(ranges.maximum[number])]
                     for number, name in enumerate(self.state)
                 },
-                "training_seconds": self.training_seconds,
-                **self._described,
+                **self.record.entries(),
             }
         )
 
@@ -338,11 +343,10 @@ class TrajectoryModule(lightning.LightningModule):
                 "static": self.static,
                 **here,
             },
-            self._described,
+            self.record.described,
         )
         self.predictor.allocate(stored["predictor"])
-        self._described = {key: stored[key] for key in (*DESCRIBED, "time_step")}
-        self._seconds = float(stored.get("training_seconds", 0.0))
+        self.record.restore(stored, (*DESCRIBED, "time_step"))
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -368,9 +372,9 @@ class TrajectoryModule(lightning.LightningModule):
         found, future = self._rollout(split, batch, batch_idx), batch[2]
         each = relative_l2(found.flatten(0, 1), future.flatten(0, 1)).view(found.shape[:2])
         count = len(found)
-        self._log(f"{split}_relative_l2", relative_l2(found, future).mean(), count)
-        self._log(f"{split}_frame_relative_l2", each.mean(), count)
-        self._log(f"{split}_last_frame_relative_l2", each[:, -1].mean(), count)
+        log_mean(self, f"{split}_relative_l2", relative_l2(found, future).mean(), count)
+        log_mean(self, f"{split}_frame_relative_l2", each.mean(), count)
+        log_mean(self, f"{split}_last_frame_relative_l2", each[:, -1].mean(), count)
         return each
 
     def _data_module(self) -> TrajectoryDataModule:
@@ -404,40 +408,22 @@ class TrajectoryModule(lightning.LightningModule):
         if not isinstance(data, TrajectoryDataModule) or not data.has(split):
             return
         self._check_channels(data, split)
-        check_described(data.info_of(split), self._described)
-        here, trained = data.time_step(split), self._described.get("time_step")
+        check_described(data.info_of(split), self.record.described)
+        here, trained = data.time_step(split), self.record.described.get("time_step")
         if trained is not None and not math.isclose(here, trained, rel_tol=1e-6):
             raise InputError(
                 f"frames of '{data.info_of(split).path}' are {here:g} apart, the model was trained "
                 f"with a step of {trained:g}; choose data.frame_step so that they agree"
             )
 
-    def _log(self, name: str, value: Tensor, count: int) -> None:
-        self.log(
-            name, value, on_step=False, on_epoch=True, prog_bar=True, batch_size=count,
-            sync_dist=self.trainer.world_size > 1,
-        )  # fmt: skip
-
     def _failure(self, split: str, what: str, numbers: Tensor, batch_idx: int) -> TrainingFailure:
         windows = self._data_module().split(split)
-        samples = tuple(windows.name(int(number)) for number in numbers)
-        shown = ", ".join(samples[:5]) + (", ..." if len(samples) > 5 else "")
-        return TrainingFailure(
-            f"the {what} is not finite in epoch {self.current_epoch}, {split} batch {batch_idx}, "
-            f"for {shown}. If it is every sample, lower learning_rate, clip gradients "
-            "(trainer.gradient_clip_val) or unroll fewer steps; if it is a few, check them with "
-            "`pdesolve check`",
-            samples=samples,
+        return training_failure(
+            what,
+            f"epoch {self.current_epoch}, {split} batch {batch_idx}",
+            (windows.name(int(number)) for number in numbers),
+            "lower learning_rate, clip gradients (trainer.gradient_clip_val) or unroll fewer steps",
         )
-
-
-def _names(what: str, given: Sequence[str], least: int) -> tuple[str, ...]:
-    if isinstance(given, str) or len(given) < least or len(set(given)) != len(given):
-        raise InputError(
-            f"{what}={given!r} must be a list of different names"
-            + (", at least one" if least else "")
-        )
-    return tuple(given)
 
 
 def _as_model(
@@ -447,29 +433,11 @@ def _as_model(
     frames_in: int,
     frames_per_step: int,
 ) -> nn.Module:
-    kind: Any = given
-    if not isinstance(given, nn.Module):
-        if "name" not in given:
-            raise InputError(f"model={dict(given)} needs a 'name', such as 'fno'")
-        kind = get_model(given["name"])
-    if getattr(kind, "space_time", False):
-        channels = {"in_channels": num_state + num_static, "out_channels": num_state}
-    else:
-        channels = {
-            "in_channels": frames_in * num_state + num_static,
-            "out_channels": frames_per_step * num_state,
-        }
-    if isinstance(given, nn.Module):
-        model = given
-    else:
-        options = {key: value for key, value in given.items() if key != "name"}
-        model = build_model(given["name"], {**channels, **options})
-    described = describe_model(model)["options"]
-    for key, count in channels.items():
-        if described.get(key, count) != count:
-            raise InputError(
-                f"the model has {key}={described[key]}, but {count} follow from "
-                f"frames_in={frames_in}, frames_per_step={frames_per_step}, {num_state} evolving "
-                f"and {num_static} static channels"
-            )
-    return model
+    reason = (
+        f"follow from frames_in={frames_in}, frames_per_step={frames_per_step}, {num_state} "
+        f"evolving and {num_static} static channels"
+    )
+    if getattr(kind_of_model(given), "space_time", False):
+        return model_with_channels(given, num_state + num_static, num_state, reason)
+    seen = frames_in * num_state + num_static
+    return model_with_channels(given, seen, frames_per_step * num_state, reason)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -42,6 +44,12 @@ class RelativeH1(FieldLoss):
     reduction
         As in :class:`FieldLoss`.
 
+    Raises
+    ------
+    InputError
+        If the weight is out of range; by ``prepare`` and ``check``, for data on points of a
+        mesh, which have no neighbours along axes.
+
     Examples
     --------
     >>> loss = RelativeH1(weight=0.5)
@@ -54,6 +62,20 @@ class RelativeH1(FieldLoss):
         if not 0 <= weight < float("inf"):
             raise InputError(f"weight={weight!r} must be a number of at least 0")
         self.weight = float(weight)
+
+    def prepare(self, info: Any) -> None:
+        """Refuse data that are not on a grid."""
+        self.check(info)
+
+    def check(self, info: Any) -> None:
+        """Refuse data that are not on a grid."""
+        if info.location not in ("cell", "vertex"):
+            raise InputError(
+                f"the values of '{info.path}' are not on a uniform grid (location="
+                f"'{info.location}'), so that neighbours in the array need not be neighbours in "
+                "space and RelativeH1 has no meaning; use RelativeL2, or MeshNorm(stiffness=1) on "
+                "one mesh with cells"
+            )
 
     def per_sample(self, prediction: Tensor, target: Tensor) -> Tensor:
         """One value a sample, shape ``(batch,)``."""
