@@ -197,6 +197,8 @@ def _grid_edges(
     ):
         if not any(step) or (not diagonal and np.count_nonzero(step) > 1):
             continue
+        if any(s and stride >= size for s, size in zip(step, space, strict=True)):
+            continue
         others = places + stride * np.array(step)
         inside = (((others >= 0) & (others < sizes)) | np.array(periodic)).all(-1)
         senders = numbers[tuple(np.moveaxis(others % sizes, -1, 0))]

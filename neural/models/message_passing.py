@@ -297,9 +297,16 @@ class MessagePassingNetwork(nn.Module):
         ).to(inputs.device)
         places = grid_coordinates(space, self.coordinates, inputs).flatten(0, -2)
         values = inputs.flatten(2).transpose(1, 2)
-        features = self._edge_features(values, places, edges, wrap=True)
+        features = self._edge_features(values, self._around(places, space), edges, wrap=True)
         result = self._pass(values, places, edges, features)
         return result.transpose(1, 2).reshape(len(inputs), self.out_channels, *space)
+
+    def _around(self, places: Tensor, space: Sequence[int]) -> Tensor:
+        """Coordinates with the last vertex of an axis that wraps one step before the first."""
+        if self.coordinates == "cell":
+            return places
+        pairs = zip(space, self.periodic, strict=True)
+        return places * places.new_tensor([1 - wraps / size for size, wraps in pairs])
 
     def _one_graph(self, values: Tensor, places: Tensor, edges: Tensor) -> Tensor:
         """Samples with edges of their own, as the parts of one large graph."""
@@ -349,7 +356,8 @@ class MessagePassingNetwork(nn.Module):
         step = places[..., senders, :] - places[..., receivers, :]
         if wrap and any(self.periodic):  # the short way around
             wraps = torch.tensor(self.periodic, device=step.device)
-            step = torch.where(wraps, step - step.round(), step)
+            # half the way round has two signs: always the same one, whatever the rounding
+            step = torch.where(wraps, step - (step + 0.5 + 1e-4).floor(), step)
         distance = step.norm(dim=-1, keepdim=True)
         if self.length is not None:
             unit = distance.new_full((1, 1), self.length)

@@ -86,6 +86,11 @@ class TestEdges:
     def test_strides_beyond_the_grid_are_left_out(self) -> None:
         assert torch.equal(grid_edges((5,), strides=(1, 7)), grid_edges((5,)))
 
+    def test_strides_beyond_an_axis_that_wraps_are_left_out(self) -> None:
+        around = grid_edges((4, 9), periodic=True, strides=(1, 6))
+        steps = {(abs(a // 9 - b // 9), abs(a % 9 - b % 9)) for a, b in around.T.tolist()}
+        assert steps == {(1, 0), (3, 0), (0, 1), (0, 8), (0, 3), (0, 6)}
+
     @pytest.mark.parametrize(
         ("call", "message"),
         [
@@ -168,9 +173,15 @@ class TestNetwork:
             alone = model(fields[k : k + 1], clouds[k], several[k])
             assert torch.allclose(together[k], alone[0], atol=1e-12)
 
-    def test_periodic_grid_knows_no_first_point(self) -> None:
-        model = small(periodic=True, append_coordinates=False, strides=(1, 3))
-        inputs = torch.randn(1, 2, 8, 7, dtype=torch.float64)
+    @pytest.mark.parametrize("coordinates", ["cell", "vertex"])
+    @pytest.mark.parametrize(("shape", "stride"), [((8, 7), 3), ((8, 12), 4), ((5, 12), 6)])
+    def test_periodic_grid_knows_no_first_point(
+        self, coordinates: str, shape: tuple[int, ...], stride: int
+    ) -> None:
+        model = small(
+            periodic=True, append_coordinates=False, strides=(1, stride), coordinates=coordinates
+        )
+        inputs = torch.randn(1, 2, *shape, dtype=torch.float64)
         rolled = model(inputs.roll((3, 2), (2, 3)))
         assert torch.allclose(rolled, model(inputs).roll((3, 2), (2, 3)), atol=1e-12)
 
