@@ -249,8 +249,9 @@ def _pointless(request: StrategyRequest, possible: Sequence[str]) -> set[str]:
 
 def _too_large(request: StrategyRequest) -> tuple[str, ...]:
     large = request.grid.num_points > LARGEST_DIRECT[request.grid.dimension]
-    # where the family's own solver factorises, there is nothing to fear from trying it
-    if not (large and request.uses_stencils):
+    # where the family's own solver factorises and nothing else is as likely to be fast, there
+    # is nothing to fear from trying it
+    if not (large and (request.uses_stencils or "fast-transform" in applicable(request))):
         return ()
     return FACTORISING if request.positive_definite else (*FACTORISING, "lag")
 

@@ -22,6 +22,8 @@ from pdesolve.data.sequences import (
     SequenceStrategy,
 )
 from pdesolve.grid.multigrid import geometric_multigrid
+from pdesolve.pc.fast_helmholtz import LARGEST_AXIS
+from pdesolve.problems.helmholtz import HelmholtzProblem
 
 DIRECT: dict[str, Any] = {"ksp_type": "preonly", "pc_type": "lu"}
 NEIGHBORS = 10
@@ -221,13 +223,28 @@ def _multi_rhs(request: StrategyRequest) -> Strategy:
 
 
 def _fast_transform(request: StrategyRequest) -> Strategy:
-    options = {
+    options: dict[str, Any] = {
         "ksp_type": "cg",
         "pc_type": "python",
         "pc_python_type": "pdesolve.pc.FastPoisson",
     }
+    if not request.uses_stencils:  # waves
+        options |= {
+            "ksp_type": "gmres",
+            "ksp_gmres_restart": 100,
+            "ksp_pc_side": "right",
+            "pc_python_type": "pdesolve.pc.FastHelmholtz",
+        }
     settings = SequenceSettings("fast-transform", chunk=None, solver_parameters=options)
     return sequence(request, settings)
+
+
+def _fast_transform_refusal(request: StrategyRequest) -> str:
+    if request.backend == "grid" and isinstance(request.reference, HelmholtzProblem):
+        if request.grid.dimension > 1 and max(request.grid.shape) <= LARGEST_AXIS:
+            return ""
+        return f"is for waves in 2D and 3D on grids of at most {LARGEST_AXIS} cells an axis"
+    return symmetric_refusal(request)
 
 
 def _multigrid(request: StrategyRequest) -> Strategy:
@@ -254,7 +271,9 @@ SEQUENCE_STRATEGIES: dict[str, NamedStrategy] = {
         _source_refusal,
     ),
     "fast-transform": NamedStrategy(
-        _fast_transform, "scaled sine and cosine transforms as preconditioner", symmetric_refusal
+        _fast_transform,
+        "sine and cosine transforms, or eigenvectors along axes for waves, as preconditioner",
+        _fast_transform_refusal,
     ),
     "downstream": NamedStrategy(
         _downstream,

@@ -10,17 +10,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pdesolve.pc._petsc_fast_helmholtz import FastHelmholtz as FastHelmholtz
     from pdesolve.pc._petsc_fast_poisson import FastPoisson as FastPoisson
     from pdesolve.pc._petsc_rescaled import Rescaled as Rescaled
     from pdesolve.pc.constant_operator import ConstantOperator as ConstantOperator
     from pdesolve.pc.constant_operator import StencilValues as StencilValues
     from pdesolve.pc.constant_operator import nearest_constant_operator as nearest_constant_operator
+    from pdesolve.pc.fast_helmholtz import ComplexAxis as ComplexAxis
+    from pdesolve.pc.fast_helmholtz import FastHelmholtzSolver as FastHelmholtzSolver
     from pdesolve.pc.fast_poisson import AxisTransform as AxisTransform
     from pdesolve.pc.fast_poisson import FastSolver as FastSolver
 
 _HOME = {
     "AxisTransform": "fast_poisson",
+    "ComplexAxis": "fast_helmholtz",
     "ConstantOperator": "constant_operator",
+    "FastHelmholtz": "_petsc_fast_helmholtz",
+    "FastHelmholtzSolver": "fast_helmholtz",
     "FastPoisson": "_petsc_fast_poisson",
     "FastSolver": "fast_poisson",
     "Rescaled": "_petsc_rescaled",

@@ -9,6 +9,7 @@ from petsc4py import PETSc
 
 from meshes.errors import InputError, suggest
 from meshes.structured import AXIS_NAMES, FloatArray
+from pdesolve.pc._petsc_grid import grid_of_matrix
 from pdesolve.pc.constant_operator import (
     SCALINGS,
     Scaling,
@@ -86,7 +87,7 @@ class FastPoisson:
     def setUp(self, pc: Any) -> None:
         """Read the matrix (called by PETSc when its values have changed)."""
         _, matrix = pc.getOperators()
-        shape, periodic = _grid(matrix)
+        shape, periodic, _ = grid_of_matrix(matrix, "FastPoisson")
         values = _values(matrix, shape, periodic)
         operator = nearest_constant_operator(values, self._scaling, self._shift)
         transforms = operator.transforms()
@@ -119,31 +120,6 @@ class FastPoisson:
         """Say what it is in ``-ksp_view`` (called by PETSc)."""
         del pc
         viewer.printfASCII(f"  fast Poisson solver, scaling {self._scaling}\n")
-
-
-def _grid(matrix: Any) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-    """Shape and periodic axes of a matrix's grid, axis 0 being x."""
-    if matrix.comm.getSize() > 1:
-        raise InputError(
-            f"FastPoisson works on one process, and the matrix is spread over "
-            f"{matrix.comm.getSize()}. Solve on PETSc.COMM_SELF, many systems side by side, or "
-            "use pc_type gamg"
-        )
-    dm = matrix.getDM()
-    if not isinstance(dm, PETSc.DMDA) or dm.handle == 0:
-        raise InputError(
-            "FastPoisson needs a matrix that knows its grid, one with a DMDA, and this one has "
-            "none. Make it with operators.StencilMatrix, or call Mat.setDM"
-        )
-    if dm.getDof() != 1:
-        raise InputError(
-            f"FastPoisson needs one unknown a cell, and the matrix's grid has {dm.getDof()}. "
-            "Use it for the scalar blocks of a fieldsplit, or another preconditioner"
-        )
-    wraps = PETSc.DM.BoundaryType.PERIODIC
-    shape = tuple(int(size) for size in reversed(dm.getSizes()))
-    periodic = tuple(kind == wraps for kind in reversed(dm.getBoundaryType()))
-    return shape, periodic
 
 
 def _values(matrix: Any, shape: tuple[int, ...], periodic: tuple[bool, ...]) -> StencilValues:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import scipy.fft
 from scipy.linalg import eigh_tridiagonal
 
@@ -17,6 +18,8 @@ from meshes.structured import FloatArray
 
 DIRICHLET, NEUMANN = 2.0, 0.0
 """Weight of a side, in units of the weight of an inner face: u given half a cell away, or not."""
+
+Number = TypeVar("Number", np.float64, np.complex128)
 
 LARGEST_DENSE = 64
 """Cells along an axis up to which a dense matrix product is faster than a fast transform."""
@@ -131,13 +134,13 @@ class AxisTransform:
         """Coefficients in the basis along an axis; may overwrite `values`."""
         if self._dense is None:
             return self._transform(values, axis, inverse=False)
-        return _product(self._dense.T, values, axis)
+        return product_along(self._dense.T, values, axis)
 
     def backward(self, coefficients: FloatArray, axis: int) -> FloatArray:
         """The inverse, which is the transpose, of :meth:`forward`."""
         if self._dense is None:
             return self._transform(coefficients, axis, inverse=True)
-        return _product(self._dense, coefficients, axis)
+        return product_along(self._dense, coefficients, axis)
 
     def _transform(self, values: FloatArray, axis: int, *, inverse: bool) -> FloatArray:
         name, kind, inverse_kind = self._fast
@@ -155,11 +158,19 @@ class AxisTransform:
         return result
 
 
-def _product(matrix: FloatArray, values: FloatArray, axis: int) -> FloatArray:
-    """Σ_j matrix[i, j] values[..., j, ...] along an axis."""
+def product_along(
+    matrix: npt.NDArray[Number], values: npt.NDArray[Number], axis: int
+) -> npt.NDArray[Number]:
+    """Σ_j matrix[i, j] values[..., j, ...] along an axis, real or complex.
+
+    Examples
+    --------
+    >>> product_along(np.diag([1.0, 2.0]), np.ones((3, 2)), 1)[0].tolist()
+    [1.0, 2.0]
+    """
     shape, n = values.shape, values.shape[axis]
     if axis == values.ndim - 1:
-        result: FloatArray = values.reshape(-1, n) @ matrix.T
+        result: npt.NDArray[Number] = values.reshape(-1, n) @ matrix.T
     else:
         result = np.matmul(matrix, values.reshape(math.prod(shape[:axis]), n, -1))
     return result.reshape(shape)
