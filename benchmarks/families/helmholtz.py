@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.families.study import OrderStudy, SolverStudy
 from meshes.structured import StructuredGrid
 from operators.result import SolveResult
-from pdesolve import solve
+from pdesolve import get_family, sample_generator, solve
 from pdesolve.problems.boundary import Absorbing, Condition, Dirichlet, Neumann
 from pdesolve.problems.helmholtz import HelmholtzProblem
 
@@ -144,6 +144,15 @@ def orders() -> list[OrderStudy]:
             )
             for degree, bound in caps.items()
         ]
+    for name, number, size in (
+        ("helmholtz2d_random", 10, 32),
+        ("helmholtz2d_random", 40, 128),
+        ("helmholtz3d_random", 11.5, 37),
+    ):
+        for spread in (0.05, 0.15, 0.4):
+            kind = f"{name}, median k = {number}, spread {spread}"
+            run = _solve_random(name, spread, number)
+            found.append(SolverStudy(kind, "grid", run, (size,), RANDOM_CANDIDATES))
     return found
 
 
@@ -159,6 +168,19 @@ def _solve_grid(number: float) -> Callable[[int, Mapping[str, Any]], SolveResult
         given.setdefault("ksp_max_it", 300)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            return solve(problem, mesh=size, solver_parameters=given).result
+
+    return run
+
+
+def _solve_random(name: str, spread: float, median: float) -> Callable[..., SolveResult]:
+    family = get_family(name).with_options(median=median, standard_deviation=spread)
+    problem = family.problem(family.sample(sample_generator(0, "train", 0)))
+
+    def run(size: int, options: Mapping[str, Any]) -> SolveResult:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            given = {"ksp_max_it": 300, **options}
             return solve(problem, mesh=size, solver_parameters=given).result
 
     return run
@@ -193,6 +215,15 @@ GRID_CANDIDATES: dict[str, dict[str, Any]] = {
     "FGMRES + GAMG of the Laplacian shifted by 0.5 i": {**_SMOOTHER, "shift": 0.5},
     "FGMRES + GAMG of the Laplacian shifted by 1 i": {**_SMOOTHER, "shift": 1.0},
 }
+RANDOM_CANDIDATES: dict[str, dict[str, Any]] = {
+    "GMRES + MUMPS LDLt (default)": {},
+    "GMRES + GAMG": {"pc_type": "gamg"},
+    "GMRES + FastHelmholtz": {
+        "ksp_gmres_restart": 300,
+        "pc_type": "python",
+        "pc_python_type": "pdesolve.pc.FastHelmholtz",
+    },
+}
 FEM_CANDIDATES: dict[str, dict[str, Any]] = {
     "GMRES + MUMPS LDLt (default)": {},
     "GMRES + MUMPS LU": {"pc_type": "lu"},
@@ -210,4 +241,13 @@ def solvers() -> list[SolverStudy]:
     for number, size in ((10, 16), (20, 32), (40, 64)):
         kind = f"helmholtz2d, k = {number}"
         found.append(SolverStudy(kind, "fem, CG 2", _solve_fem(number), (size,), FEM_CANDIDATES))
+    for name, number, size in (
+        ("helmholtz2d_random", 10, 32),
+        ("helmholtz2d_random", 40, 128),
+        ("helmholtz3d_random", 11.5, 37),
+    ):
+        for spread in (0.05, 0.15, 0.4):
+            kind = f"{name}, median k = {number}, spread {spread}"
+            run = _solve_random(name, spread, number)
+            found.append(SolverStudy(kind, "grid", run, (size,), RANDOM_CANDIDATES))
     return found
