@@ -132,23 +132,23 @@ class PhysicsAttention(nn.Module):
         else:
             projected = self.project(values.movedim(-1, 1)).movedim(1, -1)
         heads = projected.reshape(len(values), -1, 2, self.num_heads, self.slice.in_features)
-        keys, content = heads[:, :, 0].transpose(1, 2), heads[:, :, 1].transpose(1, 2)
+        # with a last channel of ones, the products below give biases and masses too, which
+        # saves passes over all weights
+        heads = functional.pad(heads.permute(2, 0, 3, 1, 4), (0, 1), value=1.0)
+        keys, content = heads.unbind(0)  # (batch, head, point, channel)
+        sorting = torch.cat([self.slice.weight, self.slice.bias[:, None]], 1).T
         temperature = self.temperature[:, None, None]
+        common = temperature.clamp_min(0.01)
         if self.local is not None:
-            temperature = temperature + self.local(keys)
-        logits = self.slice(keys) / temperature.clamp_min(0.01)
-        weights = logits.softmax(-1)  # (batch, head, point, slice)
-        counted = weights if mask is None else weights * mask[:, None, :, None].to(weights.dtype)
-        mass = counted.sum(2, dtype=_at_least_float32(counted))[..., None]
-        tokens = torch.matmul(counted.transpose(2, 3), content) / (mass + 1e-5)
-        tokens = tokens.to(content.dtype)
+            keys = keys * (common / (temperature + self.local(keys[..., :-1])).clamp_min(0.01))
+        weights = torch.matmul(keys, sorting / common).softmax(-1)  # (batch, head, point, slice)
+        if mask is not None:
+            content = content * mask[:, None, :, None].to(content.dtype)
+        summed = torch.matmul(weights.to(content.dtype).transpose(2, 3), content)
+        tokens = summed[..., :-1] / (summed[..., -1:] + 1e-5)
         mixed = functional.scaled_dot_product_attention(
             self.query(tokens), self.key(tokens), self.value(tokens)
         )
         written = torch.matmul(weights.to(mixed.dtype), mixed).transpose(1, 2)
         joined: Tensor = self.join(written.reshape(values.shape))
         return joined
-
-
-def _at_least_float32(values: Tensor) -> torch.dtype:
-    return torch.float64 if values.dtype == torch.float64 else torch.float32
