@@ -27,7 +27,7 @@ def check_fields(inputs: Tensor, in_channels: int, dimension: int) -> None:
     Raises
     ------
     InputError
-        If they have other channels or another dimension.
+        If they have other channels or another dimension, are empty, or are no real numbers.
 
     Examples
     --------
@@ -39,6 +39,31 @@ def check_fields(inputs: Tensor, in_channels: int, dimension: int) -> None:
             f"input of shape {tuple(inputs.shape)} does not fit this model: it takes "
             f"(batch, {in_channels}, {axes}). Give {in_channels} channel(s), and make a model for "
             "as many axes as the fields have (`modes`, or `dimension`)"
+        )
+    check_values(inputs)
+
+
+def check_values(inputs: Tensor) -> None:
+    """Refuse fields that are no real numbers, or none at all.
+
+    Raises
+    ------
+    InputError
+        If they are of a whole or complex type, or an axis is empty.
+
+    Examples
+    --------
+    >>> check_values(torch.ones(2, 1, 8, 8))
+    """
+    if not inputs.is_floating_point():
+        raise InputError(
+            f"input of type {inputs.dtype} must be real: convert it to the type of the model's "
+            "parameters, such as torch.float32"
+        )
+    if inputs.numel() == 0:
+        raise InputError(
+            f"input of shape {tuple(inputs.shape)} has no values: give at least one sample with "
+            "at least one point along every axis"
         )
 
 

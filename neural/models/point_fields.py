@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from meshes.errors import InputError
+from neural.models.fields import check_values
 
 
 def check_points(
@@ -31,7 +32,7 @@ def check_points(
     Raises
     ------
     InputError
-        If a shape is another, or a sample's mask leaves no point.
+        If a shape or type is another, or a sample's mask leaves no point.
 
     Examples
     --------
@@ -44,6 +45,7 @@ def check_points(
             f"input of shape {tuple(inputs.shape)} does not fit this model: on points it takes "
             f"(batch, {in_channels}, num_points)"
         )
+    check_values(inputs)
     batch, _, count = inputs.shape
     if tuple(points.shape) not in ((count, dimension), (batch, count, dimension)):
         raise InputError(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from meshes.errors import InputError, suggest
+from neural.models.fields import check_values
 from neural.models.space_time_convolution import SpaceTimeConvolution
 from neural.models.spectral_convolution import (
     SpectralConvolution,
@@ -329,6 +330,7 @@ class SpaceTimeFNO(nn.Module):
                 f"history of shape {tuple(history.shape)} does not fit this model: it takes "
                 f"(batch, {self.in_channels}, {axes}, frames)"
             )
+        check_values(history)
 
 
 class _SampleNorm(nn.Module):

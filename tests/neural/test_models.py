@@ -88,6 +88,15 @@ class TestEveryModel:
         with pytest.raises(InputError, match="does not fit"):
             model(torch.randn(2, 2, 16))
 
+    @pytest.mark.parametrize("shape", [(0, 2, 16, 16), (2, 2, 0, 16)])
+    def test_refuses_inputs_without_values(self, name: str, shape: tuple[int, ...]) -> None:
+        with pytest.raises(InputError, match="has no values"):
+            small(name)(torch.zeros(shape))
+
+    def test_refuses_whole_numbers(self, name: str) -> None:
+        with pytest.raises(InputError, match=r"torch\.int64 must be real"):
+            small(name)(torch.ones(2, 2, 16, 16, dtype=torch.int64))
+
     def test_defaults_suffice(self, name: str) -> None:
         model = build_model(name, {"in_channels": 1, "out_channels": 1}).eval()
         with torch.no_grad():

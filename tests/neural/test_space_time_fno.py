@@ -375,3 +375,9 @@ def test_refused_histories() -> None:
         model(torch.zeros(1, 1, 16, 16))
     with pytest.raises(InputError, match=r"modes\[0\]=4 is more than a grid of 6 points"):
         model(torch.zeros(1, 1, 6, 16, 6))
+
+
+@pytest.mark.parametrize("shape", [(0, 1, 16, 16, 10), (2, 1, 16, 16, 0), (2, 1, 0, 16, 10)])
+def test_refuses_histories_without_values(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="has no values"):
+        SpaceTimeFNO(1, 1, modes=(4, 4, 3), width=6)(torch.zeros(shape))
