@@ -136,6 +136,20 @@ def test_box_comes_from_the_training_data_unless_given() -> None:
     assert float(other(u, v)) != pytest.approx(float(given(u, v)))
 
 
+@pytest.mark.parametrize("location", ["cell", "vertex"])
+@pytest.mark.parametrize("order", [-1, 0, 1])
+def test_the_norm_is_the_same_on_every_grid(location, order) -> None:
+    loss = RelativeSobolev(order, alpha=1.0)
+    loss.take_box(BoxSpectrum((1.0, 1.0), ("even", "periodic"), location))
+    for size in (9, 16):
+        cells = (torch.arange(size, dtype=torch.float64) + 0.5) / size
+        ends = torch.arange(size, dtype=torch.float64) / (size - 1)
+        x = cells if location == "cell" else ends
+        wave = (1 + torch.cos(2 * math.pi * x))[:, None].expand(size, 8)
+        expected = math.sqrt(1 + 0.5 * (1 + 4 * math.pi**2) ** order)
+        assert float(loss.norm(wave[None, None])) == pytest.approx(expected, rel=1e-12)
+
+
 def test_bands_split_the_error() -> None:
     u, v = random(3, 2, 12, 9), random(3, 2, 12, 9, seed=1)
     whole = RelativeL2().per_sample(u, v)
@@ -214,6 +228,10 @@ def test_refusals() -> None:
         (lambda: RelativeSobolev(**square)(u, 0 * u), "zero for sample\\(s\\) \\[0, 1\\]"),
         (lambda: RelativeSobolev(-1, 0.0, **square)(u, u), "divides by zero for the mean"),
         (lambda: BoxSpectrum((1.0,), ("odd",), "vertex"), "sine series .* cell-centred"),
+        (
+            lambda: BoxSpectrum((1.0,), ("even",), "vertex").amplitudes(random(1, 1, 1)),
+            "at least two vertices",
+        ),
         (lambda: BoxSpectrum((1.0,), ("even",), "node"), "must be 'cell' or 'vertex'"),
         (lambda: BandL2([]), "must be finite, positive and rising"),
         (lambda: BandL2([4, 2]), "must be finite, positive and rising"),

@@ -91,13 +91,14 @@ class RelativeSobolev(SpectralLoss):
     def norm(self, values: Tensor) -> Tensor:
         """‖u‖ of order s of each sample ``(batch, channel, *space)``, shape ``(batch,)``.
 
-        The mean over the points takes the place of the integral: the norm is the same on
-        every grid that resolves the field, up to the root of the box's volume.
+        The mean over the points (by the trapezoidal rule, where the ends of an axis are
+        points) takes the place of the integral: the norm is the same on every grid that
+        resolves the field, up to the root of the box's volume.
         """
         amplitudes = self.box.amplitudes(values)
         weights = self.weights(values.shape[2:], values.device).sqrt().to(amplitudes.real.dtype)
         weighted: Tensor = torch.linalg.vector_norm((amplitudes * weights).flatten(1), dim=1)
-        return weighted / math.sqrt(math.prod(values.shape[2:]))
+        return weighted / math.sqrt(self.box.num_cells(values.shape[2:]))
 
     def weights(self, shape: Sequence[int], device: Any = None) -> Tensor:
         """Of every mode, (α + |k|²)^s, shape ``modes``, float64."""

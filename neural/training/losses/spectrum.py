@@ -105,7 +105,7 @@ class BoxSpectrum:
         Raises
         ------
         InputError
-            If the number of axes differs.
+            If the number of axes differs, or an even axis has a single vertex.
         """
         if values.ndim != self.dimension + 2:
             raise InputError(
@@ -126,6 +126,12 @@ class BoxSpectrum:
         pairs = _along(_pairs(size, modes.device), wrapped[-1], modes.ndim)
         scaled: Tensor = modes * pairs.to(values.dtype)
         return scaled
+
+    def num_cells(self, shape: Sequence[int]) -> int:
+        """Cells of the grid: one less than its points along even axes of vertices."""
+        closed = self.location == "vertex"
+        pairs = zip(shape, self.bases, strict=True)
+        return math.prod(size - (closed and basis == "even") for size, basis in pairs)
 
     def waves(self, shape: Sequence[int], device: Any = None) -> list[Tensor]:
         """Wave number of each mode along each axis, in the order of ``amplitudes``."""
@@ -158,6 +164,11 @@ def _half_range(values: Tensor, axis: int, basis: Basis, location: str) -> Tenso
     flipped = values.flip(axis)
     numbers = torch.arange(size + 1, dtype=values.dtype, device=values.device)
     if location == "vertex":
+        if size < 2:
+            raise InputError(
+                f"fields of shape {tuple(values.shape)} have one value along an axis that does not "
+                "wrap; give at least two vertices, the ends of the side"
+            )
         extended = torch.cat([values, flipped.narrow(axis, 1, size - 2)], axis)
         turned = torch.fft.rfft(extended, dim=axis, norm="ortho").real
         weights = torch.ones_like(numbers[:-1])
