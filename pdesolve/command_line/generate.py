@@ -44,6 +44,13 @@ def _parser() -> VerbParser:
     add_family(parser)
     parser.option("num_samples", int, "number of samples")
     parser.option("shape", int, "cells along each axis, or one number for all axes", many=True)
+    parser.option(
+        "solve_shape",
+        int,
+        "cells along each axis on which samples are solved, if more than --shape; Fourier modes "
+        "are left out, or cells averaged, for the file",
+        many=True,
+    )
     parser.option("seed", int, "seed of the random numbers (default: 0)", 0)
     parser.option("split", str, "name of the random stream (default: train)", "train")
     parser.option("out", str, "file to write, ending in .h5 or .hdf5")
@@ -144,6 +151,7 @@ def run(words: Sequence[str]) -> int:
     out = required(given, "out", EXAMPLES[0])
     family = chosen_family(given, EXAMPLES[0])
     shape = shape_for(given["shape"], family)
+    finer = shape_for(given["solve_shape"], family) if given["solve_shape"] else None
     elements = {name: given[name] for name in ("element", "degree") if given[name] is not None}
     stepping = {name: given[name] for name in ("dt", "method") if given[name] is not None}
     if elements and given["backend"] == "grid":
@@ -159,6 +167,7 @@ def run(words: Sequence[str]) -> int:
             family,
             count,
             shape=shape,
+            solve_shape=finer,
             seed=given["seed"],
             split=given["split"],
             out=out,

@@ -109,6 +109,7 @@ def card_text(info: DatasetInfo, sha256: str | None = None) -> str:
         "",
         f"- Solver: {strategy.get('name')}, backend {strategy.get('backend', 'none')}, "
         f"discretisation {to_json(strategy.get('discretization'))}",
+        *_storage(strategy),
         f"- Options: {to_json(strategy.get('solver_parameters'))}",
         *_accuracy(info, strategy, numbers),
         f"- Relative discretisation error in L2, estimated: {_range(numbers['error_estimate'])}"
@@ -141,11 +142,13 @@ def reproduction_command(info: DatasetInfo) -> str:
     options = info.settings["family"].get("given_options", {})
     # a family of the user's own is known by its file only, which is not recorded
     family = info.family if info.family in FAMILIES else "path/to/file.py:ClassName"
+    solved = strategy.get("solved_on", [])
     words = [
         f"pdesolve generate {family}"
         + "".join(f" --set {name}={value}" for name, value in options.items()),
         f"--num-samples {info.num_samples}",
         "--shape " + " ".join(map(str, info.shape)),
+        *(["--solve-shape " + " ".join(map(str, solved))] if solved else []),
         f"--seed {info.seed} --split {info.split}",
         f"--backend {strategy.get('backend', 'grid')}",
     ]
@@ -180,6 +183,13 @@ def _distribution(strategy: Mapping[str, Any]) -> list[str]:
     """A warning where samples are not drawn from the family's distribution."""
     text = strategy.get("distribution")
     return [f"**Not the family's distribution: {text}.**", ""] if text else []
+
+
+def _storage(strategy: Mapping[str, Any]) -> list[str]:
+    if "solved_on" not in strategy:
+        return []
+    solved = " × ".join(map(str, strategy["solved_on"]))
+    return [f"- Solved on {solved}, stored as {strategy['stored_as']}, inputs too"]
 
 
 def _elements(strategy: Mapping[str, Any], *, in_time: bool) -> Mapping[str, Any]:

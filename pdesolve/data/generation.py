@@ -14,6 +14,7 @@ import numpy as np
 from meshes.errors import InputError, suggest
 from meshes.structured import StructuredGrid
 from pdesolve.data.arguments import checked_count, checked_dtype, checked_stream, unique_names
+from pdesolve.data.coarse_storage import CoarseStorage, check_storage
 from pdesolve.data.engine import (
     Observer,
     Progress,
@@ -41,6 +42,7 @@ def generate(
     num_samples: int,
     *,
     shape: int | Sequence[int] | None = None,
+    solve_shape: int | Sequence[int] | None = None,
     seed: int = 0,
     split: str = "train",
     out: str | Path,
@@ -79,6 +81,10 @@ def generate(
     shape
         Number of cells along each axis of the storage grid; the family's default when
         left out.
+    solve_shape
+        Number of cells along each axis on which samples are solved, where that is more than
+        is stored. Inputs and outputs are projected to the storage grid: Fourier modes are left
+        out with the backend ``"spectral"``, cells are averaged with ``"grid"``.
     seed, split
         See :func:`pdesolve.sample_generator`.
     out
@@ -161,11 +167,16 @@ def generate(
     first_problem = family.problem(first_draw)
     grid = first_problem.grid(_checked_shape(shape, family))
     _check_inputs(family, first_problem, grid)
+    chosen = _checked_backend(backend, family)
+    solved = grid
+    if solve_shape is not None:
+        solved = first_problem.grid(_checked_shape(solve_shape, family))
+        _check_solve_shape(family, solved, grid, strategy, chosen)
     request = StrategyRequest(
         family,
-        grid,
+        solved,
         first_problem,
-        _checked_backend(backend, family),
+        chosen,
         None if rtol is None else checked_tolerance(rtol),
         solver_parameters,
         discretization,
@@ -216,6 +227,8 @@ def generate(
                 if report is not None and ranks.rank == 0:
                     report(choice)
             way = tried[0] if tried else make_strategy(name, request)
+            if solve_shape is not None:
+                way = CoarseStorage(way, solved, grid, chosen)
         try:
             schedule = getattr(way, "schedule", BY_NUMBER)
             size = size or schedule.chunk_for(count)
@@ -256,6 +269,21 @@ def _check_inputs(family: Any, problem: Problem, grid: StructuredGrid) -> None:
         )
 
 
+def _check_solve_shape(
+    family: Any, solved: StructuredGrid, grid: StructuredGrid, strategy: Any, backend: str
+) -> None:
+    if callable(strategy):
+        raise InputError(
+            "solve_shape is for strategies by name; let your own strategy solve on the grid that "
+            "it wants, or wrap it in pdesolve.data.coarse_storage.CoarseStorage"
+        )
+    if family.has_own_mesh:
+        raise InputError(
+            f"'{family.name}' brings its own mesh; set its mesh size instead of solve_shape"
+        )
+    check_storage(solved, grid, backend)
+
+
 def _asked(settings: GenerationSettings, request: StrategyRequest) -> GenerationSettings:
     """With all that a choice of strategy depends on."""
     asked = {
@@ -263,6 +291,7 @@ def _asked(settings: GenerationSettings, request: StrategyRequest) -> Generation
         "tolerance": request.rtol,
         "discretization": dict(request.discretization or {}),
         "order": request.order,
+        **({} if request.grid == settings.grid else {"solved_on": list(request.grid.shape)}),
     }
     return replace(settings, strategy=asked)
 
