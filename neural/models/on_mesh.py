@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from meshes.errors import InputError
 from meshes.unstructured import UnstructuredMesh
-from neural.models.mesh_graph import PADDING, check_edges, mesh_edges, nearest_neighbor_edges
+from neural.models.mesh_graph import check_edges, mesh_edges, nearest_neighbor_edges
+from neural.models.neighbor_edges import NeighborEdges
 from neural.models.spectral_convolution import positive_integer
 
 
@@ -22,7 +23,7 @@ class OnMesh(nn.Module):
     On one mesh, coordinates and edges are buffers: they are in the checkpoint and move with
     the model. Where every sample has points of its own, these are the first channels of
     the inputs (in any affine scaling), and edges are those of common cells or lead to the
-    nearest points.
+    nearest points, which are searched once for each set of points.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ class OnMesh(nn.Module):
         super().__init__()
         self.in_channels = positive_integer("in_channels", in_channels)
         self.out_channels = positive_integer("out_channels", out_channels)
-        self.num_neighbors = positive_integer("num_neighbors", num_neighbors)
+        self._neighbors = NeighborEdges(num_neighbors)
         places, links = torch.zeros(num_points, dimension), torch.zeros(2, num_edges).long()
         if mesh is not None:
             moving, masked, places, links = _from_file(mesh, num_neighbors)
@@ -127,7 +128,7 @@ class OnMesh(nn.Module):
             "num_edges": self.edges.shape[1],
             "moving": self.moving,
             "masked": self.masked,
-            "num_neighbors": self.num_neighbors,
+            "num_neighbors": self._neighbors.num_neighbors,
         }
 
     @classmethod
@@ -178,23 +179,10 @@ class OnMesh(nn.Module):
         if self.moving:
             given["points"] = inputs[:, : self.dimension].transpose(1, 2)
         if self._takes_edges:
-            given["edges"] = self._edges_for(given["points"])
+            joined = self.edges.shape[1] > 0
+            given["edges"] = self.edges if joined else self._neighbors(given["points"])
         result: Tensor = self.model(inputs, **given)
         return result
-
-    def _edges_for(self, points: Tensor) -> Tensor:
-        if self.edges.shape[1]:
-            return self.edges
-        clouds = points.detach().cpu().double().numpy()
-        if clouds.ndim == 2:
-            return nearest_neighbor_edges(clouds, self.num_neighbors).to(points.device)
-        found = [nearest_neighbor_edges(cloud, self.num_neighbors) for cloud in clouds]
-        longest = max(edges.shape[1] for edges in found)
-        filled = [
-            nn.functional.pad(edges, (0, longest - edges.shape[1]), value=PADDING)
-            for edges in found
-        ]
-        return torch.stack(filled).to(points.device)
 
 
 def _from_file(path: str, num_neighbors: int) -> tuple[bool, bool, Tensor, Tensor]:

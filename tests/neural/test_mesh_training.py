@@ -15,6 +15,8 @@ from scipy.sparse.linalg import factorized
 
 from meshes.errors import InputError
 from meshes.unstructured import UnstructuredMesh
+from neural.models.mesh_graph import nearest_neighbor_edges
+from neural.models.neighbor_edges import NeighborEdges
 from neural.models.on_mesh import OnMesh
 from neural.models.registry import build_model, describe_model
 from neural.surrogate import Surrogate
@@ -225,6 +227,35 @@ class TestOnMesh:
         assert torch.allclose(model(fields)[1:, :, :7], alone, atol=1e-12)
         with pytest.raises(InputError, match="cannot mask"):
             OnMesh(4, 1, MESSAGES, mesh=str(path))
+
+    def test_neighbours_are_searched_once_for_each_cloud(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        searched = []
+
+        def search(points: Any, num_neighbors: int) -> torch.Tensor:
+            searched.append(np.array(points))
+            return nearest_neighbor_edges(points, num_neighbors)
+
+        monkeypatch.setattr("neural.models.neighbor_edges.nearest_neighbor_edges", search)
+        model = OnMesh(3, 1, MESSAGES, moving=True, num_neighbors=3).eval()
+        fields = torch.rand(2, 3, 9, generator=torch.Generator().manual_seed(0))
+        first = model(fields)
+        assert torch.equal(model(fields.flip(0)).flip(0), first)
+        assert len(searched) == 2
+        moved = fields.clone()
+        moved[1, :2, 4] += 0.5
+        fresh = OnMesh(3, 1, MESSAGES, moving=True, num_neighbors=3).eval()
+        fresh.load_state_dict(model.state_dict())
+        assert torch.equal(model(moved), fresh(moved))
+        assert np.array_equal(searched[2], moved[1, :2].T.double().numpy())
+
+    def test_kept_neighbours_are_bounded(self) -> None:
+        edges = NeighborEdges(2, capacity=25)
+        clouds = torch.rand(5, 6, 2, generator=torch.Generator().manual_seed(0))
+        for cloud in clouds:
+            assert torch.equal(edges(cloud), nearest_neighbor_edges(cloud.double(), 2))
+        assert len(edges._known) == 2
 
     @pytest.mark.parametrize(
         ("call", "message"),
