@@ -19,7 +19,7 @@ from neural.training.compatibility import (
     check_same_grid,
 )
 from neural.training.layouts import Layout, open_samples
-from neural.training.samples import SampleDataset
+from neural.training.samples import SampleDataset, values_of
 from neural.training.splits import (
     SPLITS,
     Paths,
@@ -29,7 +29,6 @@ from neural.training.splits import (
     divide,
     first,
     labelled,
-    values_of,
 )
 from neural.training.symmetries import BoxSymmetries
 

@@ -127,10 +127,13 @@ class FieldFileReader:
         outputs = [self._field(name, numbers, self.output_time) for name in self.info.outputs]
         return np.stack(inputs, axis=1), np.stack(outputs, axis=1)
 
-    def read_trajectories(self, indices: Sequence[int] | IntArray | None = None) -> FloatArray:
-        """Outputs at all times (``info.times``), shape ``(n, time, channel, *shape)``."""
+    def read_trajectories(
+        self, indices: Sequence[int] | IntArray | None = None, times: range | None = None
+    ) -> FloatArray:
+        """Outputs at all of ``info.times`` or some, shape ``(n, time, channel, *shape)``."""
         numbers = self._checked(indices)
-        fields = [self._field(name, numbers, None) for name in self.info.outputs]
+        wanted = range(len(self.info.times)) if times is None else times
+        fields = [self._field(name, numbers, wanted) for name in self.info.outputs]
         return np.stack(fields, axis=2)
 
     def read_parameters(
@@ -140,20 +143,21 @@ class FieldFileReader:
         numbers = self._checked(indices)
         return {name: values[numbers] for name, values in self._contents.scalars.items()}
 
-    def _field(self, name: str, numbers: IntArray, time: int | None) -> FloatArray:
-        """``(n, *shape)`` at one time, or ``(n, time, *shape)`` at all of them."""
+    def _field(self, name: str, numbers: IntArray, time: int | range) -> FloatArray:
+        """``(n, *shape)`` at one time, or ``(n, time, *shape)`` at several."""
         contents = self._contents
         stored = contents.fixed.get(name)
         arguments = (self._handle(), self.path, numbers)
         if stored is not None:
             values = stored.read(*arguments, None, contents.shape)
-            if time is None:
-                values = np.repeat(values[:, None], len(contents.times), axis=1)
+            if isinstance(time, range):
+                values = np.repeat(values[:, None], len(time), axis=1)
         else:
             stored = contents.evolving.get(name) or contents.evolving[name.removeprefix(INITIAL)]
-            times = slice(None) if time is None else slice(time, time + 1)
+            moments = time if isinstance(time, range) else range(time, time + 1)
+            times = slice(moments.start, moments.stop, moments.step)
             values = stored.read(*arguments, times, contents.shape)
-            values = values if time is None else values[:, 0]
+            values = values if isinstance(time, range) else values[:, 0]
         bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
         if bad.any():
             raise DataFileError(

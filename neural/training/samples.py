@@ -23,6 +23,33 @@ SampleBatch = tuple[Tensor, Tensor, Tensor]
 Item = int | tuple[int, Symmetry]
 
 
+READ_BYTES = 64 * 2**20
+"""Most that is read into double precision at once."""
+
+
+def values_of(info: Any) -> int:
+    """Numbers in a sample."""
+    return (len(info.inputs) + len(info.outputs)) * int(np.prod(info.shape))
+
+
+def parts_of(numbers: npt.NDArray[np.int64], bytes_each: int) -> list[npt.NDArray[np.int64]]:
+    """Samples in parts of at most `READ_BYTES`, at least one part.
+
+    Examples
+    --------
+    >>> [len(part) for part in parts_of(np.arange(5), READ_BYTES // 2)]
+    [2, 2, 1]
+    """
+    most = max(1, READ_BYTES // max(bytes_each, 1))
+    return [numbers[first : first + most] for first in range(0, max(len(numbers), 1), most)]
+
+
+def joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """One pair of tensors from those of several parts."""
+    first, second = zip(*parts, strict=True)
+    return torch.cat(first), torch.cat(second)
+
+
 class SampleSource(Protocol):
     """What files of samples offer: ``pdesolve.data.DatasetReader`` and tensor files."""
 
@@ -73,7 +100,12 @@ class SampleDataset(Dataset[Any]):
         self._held: list[tuple[Tensor, Tensor]] | None = None
         if in_memory:
             self._held = [
-                self._read(source, numbers)
+                joined(
+                    [
+                        self._read(source, part)
+                        for part in parts_of(numbers, 8 * values_of(source.info))
+                    ]
+                )
                 for source, numbers in zip(self.sources, self.chosen, strict=True)
             ]
 

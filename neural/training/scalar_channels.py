@@ -61,7 +61,7 @@ class ScalarChannels(DerivedSamples):
         channels = [np.broadcast_to(column.reshape(-1, 1, *space), shape) for column in columns]
         return np.concatenate([inputs, *channels], axis=1), outputs
 
-    def read_trajectories(self, indices: Indices = None) -> FloatArray:
-        """Outputs at all times, shape ``(n, time, channel, *shape)``."""
-        values: FloatArray = self.source.read_trajectories(indices)
+    def read_trajectories(self, indices: Indices = None, times: range | None = None) -> FloatArray:
+        """Outputs at all times or some, shape ``(n, time, channel, *shape)``."""
+        values: FloatArray = self.source.read_trajectories(indices, times)
         return values

@@ -28,11 +28,6 @@ def labelled(sources: dict[str, list[Any]]) -> dict[str, list[Any]]:
     }
 
 
-def values_of(info: Any) -> int:
-    """Numbers in a sample."""
-    return (len(info.inputs) + len(info.outputs)) * int(np.prod(info.shape))
-
-
 def as_names(option: str, given: Sequence[str] | None) -> list[str] | None:
     """A list of names, or none.
 

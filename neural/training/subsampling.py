@@ -59,9 +59,9 @@ class Subsampled(DerivedSamples):
         inputs, outputs = self.source.read(indices)
         return self._coarse(inputs), self._coarse(outputs)
 
-    def read_trajectories(self, indices: Indices = None) -> FloatArray:
-        """Outputs at all times, shape ``(n, time, channel, *shape)``."""
-        return self._coarse(self.source.read_trajectories(indices))
+    def read_trajectories(self, indices: Indices = None, times: range | None = None) -> FloatArray:
+        """Outputs at all times or some, shape ``(n, time, channel, *shape)``."""
+        return self._coarse(self.source.read_trajectories(indices, times))
 
     def _coarse(self, values: FloatArray) -> FloatArray:
         leading = values.ndim - len(self.info.shape)

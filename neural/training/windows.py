@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from meshes.errors import InputError, suggest
+from neural.training.samples import joined, parts_of
 
 Window = tuple[Tensor, Tensor, Tensor, int]
 
@@ -39,9 +40,11 @@ class TrajectorySource(Protocol):
         """Inputs and outputs, each of shape ``(n, channel, *shape)``."""
 
     def read_trajectories(
-        self, indices: Sequence[int] | npt.NDArray[np.int64] | None = None
+        self,
+        indices: Sequence[int] | npt.NDArray[np.int64] | None = None,
+        times: range | None = None,
     ) -> npt.NDArray[np.float64]:
-        """Outputs at all times, shape ``(n, time, channel, *shape)``."""
+        """Outputs at all times or some, shape ``(n, time, channel, *shape)``."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +190,7 @@ class WindowDataset(Dataset[Window]):
     static
         Names of input fields and scalar parameters that the windows carry along.
     in_memory
-        Read everything now; otherwise the trajectory of each window is read when asked
+        Read everything now; otherwise the frames of each window are read when asked
         for, through a handle of the worker's own.
     """
 
@@ -204,14 +207,14 @@ class WindowDataset(Dataset[Window]):
         self.static = tuple(static)
         self.chosen = [np.asarray(numbers, dtype=np.int64) for numbers in chosen]
         info = self.sources[0].info
-        self.frames = plan.frames(len(info.times))
+        self.frames = range(plan.start, len(info.times), plan.frame_step)
         self.frames_out = plan.horizon(len(info.times), f"'{info.path}', whose trajectories are")
         self.beginnings = plan.beginnings(len(info.times))
         self._ends = list(itertools.accumulate(len(numbers) for numbers in self.chosen))
         self._held: list[tuple[Tensor, Tensor]] | None = None
         if in_memory:
             self._held = [
-                self._read(source, numbers)
+                joined([self._read(source, part) for part in self._parts(source, numbers)])
                 for source, numbers in zip(self.sources, self.chosen, strict=True)
             ]
 
@@ -227,14 +230,16 @@ class WindowDataset(Dataset[Window]):
     def __getitem__(self, index: int) -> Window:
         """One window."""
         file, position, begin = self._locate(index)
+        middle = self.plan.frames_in
+        window = slice(begin, begin + middle + self.frames_out)
         if self._held is not None:
             states, static = (values[position] for values in self._held[file])
+            states = states[window]
         else:
             number = self.chosen[file][position]
-            pair = self._read(self.sources[file], np.array([number]))
+            pair = self._read(self.sources[file], np.array([number]), self.frames[window])
             states, static = pair[0][0], pair[1][0]
-        middle = begin + self.plan.frames_in
-        return states[begin:middle], static, states[middle : middle + self.frames_out], index
+        return states[:middle], static, states[middle:], index
 
     def name(self, index: int) -> str:
         """Which window of which sample of which file, for messages."""
@@ -258,10 +263,19 @@ class WindowDataset(Dataset[Window]):
         start = self._ends[file - 1] if file else 0
         return file, trajectory - start, self.beginnings[window]
 
-    def _read(
+    def _parts(
         self, source: TrajectorySource, numbers: npt.NDArray[np.int64]
+    ) -> list[npt.NDArray[np.int64]]:
+        values = len(self.frames) * len(source.info.outputs) * int(np.prod(source.info.shape))
+        return parts_of(numbers, 8 * values)
+
+    def _read(
+        self,
+        source: TrajectorySource,
+        numbers: npt.NDArray[np.int64],
+        frames: range | None = None,
     ) -> tuple[Tensor, Tensor]:
-        states = source.read_trajectories(numbers)[:, self.frames]
+        states = source.read_trajectories(numbers, self.frames if frames is None else frames)
         for values in (states, static := self._static_of(source, numbers)):
             finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
             if not finite.all():

@@ -189,8 +189,17 @@ class DatasetReader:
         inputs = self._fields(self.info.inputs, wanted)
         return inputs, self._fields(self.info.outputs, wanted)
 
-    def read_trajectories(self, indices: Sequence[int] | IntArray | None = None) -> FloatArray:
-        """Outputs of samples at all times (``info.times``).
+    def read_trajectories(
+        self, indices: Sequence[int] | IntArray | None = None, times: range | None = None
+    ) -> FloatArray:
+        """Outputs of samples at all times (``info.times``), or some of them.
+
+        Parameters
+        ----------
+        indices
+            As for :meth:`read`.
+        times
+            Numbers of times, increasing; nothing else is read from the file.
 
         Returns
         -------
@@ -203,8 +212,9 @@ class DatasetReader:
             As :meth:`read`.
         """
         wanted = self._checked(indices)
+        numbers = range(self.info.num_times) if times is None else times
         steps = [
-            self._fields(self.info.outputs, wanted, time) for time in range(self.info.num_times)
+            self._fields(self.info.outputs, wanted, self._checked_time(time)) for time in numbers
         ]
         return np.stack(steps, axis=1)
 
