@@ -16,6 +16,8 @@ from neural.training.file_arrays import (
 from operators.failures import DataFileError
 
 SPACE = ("x", "y", "z")
+BLOCK_BYTES = 256 * 2**20
+"""Most that is read at once where samples lie interleaved."""
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,13 @@ class StoredField:
         if "sample" in self.axes:
             stored = array_at(file, self.places[0], path)
             if self.axes[0] != "sample" and len(numbers):
-                # samples lie interleaved: one read of all between is faster than one of each
-                first = int(numbers.min())
-                block = slice(first, int(numbers.max()) + 1)
-                return self._part(stored, path, block, times, shape)[numbers - first]
+                moments = 1 if times is None else len(range(*times.indices(max(stored.shape))))
+                size = 8 * int(np.prod(shape)) * moments
+                order = np.argsort(numbers, kind="stable")
+                found = self._interleaved(stored, path, numbers[order], times, shape, size)
+                back = np.empty_like(order)
+                back[order] = np.arange(len(order))
+                return found[back]
             starts = np.flatnonzero(np.diff(numbers, prepend=-2) != 1)
             stops = np.append(starts, len(numbers))[1:]
             parts = [  # one read for each run of consecutive samples
@@ -101,6 +106,30 @@ class StoredField:
             one = self._part(array_at(file, self.places[0], path), path, None, times, shape)
             parts = [one] * len(numbers)
         return np.concatenate(parts) if parts else np.empty((0, *shape))
+
+    def _interleaved(
+        self,
+        stored: Any,
+        path: Path,
+        numbers: IntArray,
+        times: slice | None,
+        shape: tuple[int, ...],
+        sample_bytes: int,
+    ) -> FloatArray:
+        """Samples in order, of which no one lies in one piece.
+
+        One read of all between is faster than one of each, as long as it is not too large.
+        """
+        first, last = int(numbers[0]), int(numbers[-1])
+        if len(numbers) > 1 and (last + 1 - first) * sample_bytes > BLOCK_BYTES:
+            middle = len(numbers) // 2
+            halves = [
+                self._interleaved(stored, path, half, times, shape, sample_bytes)
+                for half in (numbers[:middle], numbers[middle:])
+            ]
+            return np.concatenate(halves)
+        block = self._part(stored, path, slice(first, last + 1), times, shape)
+        return block[numbers - first]
 
     def _part(
         self,

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import scipy.io
 
-from neural.training import PDEDataModule, TrajectoryDataModule, samples
+from neural.training import PDEDataModule, TrajectoryDataModule, samples, stored_fields
+from neural.training.layouts import open_samples
+from neural.training.stored_fields import StoredField
 from pdesolve.data import DatasetReader, generate
 from pdesolve.problems.registry import get_family
 
@@ -57,6 +59,26 @@ def test_windows_of_other_layouts_on_demand(tmp_path) -> None:
         sample, begin = divmod(3, len(data.split("train").beginnings))
         expected = np.moveaxis(states[sample], -1, 0)[::2][begin : begin + 3].astype(np.float32)
         np.testing.assert_array_equal(np.concatenate([history, future])[:, 0], expected)
+
+
+def test_interleaved_samples_are_not_read_all_at_once(tmp_path, monkeypatch) -> None:
+    values = np.random.default_rng(0).random((40, 8))
+    with h5py.File(tmp_path / "new.mat", "w", userblock_size=512) as handle:
+        handle["a"], handle["u"] = values.T, -values.T
+    monkeypatch.setattr(stored_fields, "BLOCK_BYTES", 5 * 8 * 8)
+    blocks = []
+    original = StoredField._part
+
+    def counted(self, stored, path, samples, *others):
+        blocks.append(samples.stop - samples.start)
+        return original(self, stored, path, samples, *others)
+
+    monkeypatch.setattr(StoredField, "_part", counted)
+    wanted = [39, 0, 17, 3, 18, 17]
+    inputs, outputs = open_samples(tmp_path / "new.mat").read(wanted)
+    np.testing.assert_array_equal(inputs[:, 0], values[wanted])
+    np.testing.assert_array_equal(outputs[:, 0], -values[wanted])
+    assert max(blocks) <= 5
 
 
 def test_sets_in_memory_are_read_in_parts(file, monkeypatch) -> None:
