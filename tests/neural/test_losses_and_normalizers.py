@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -27,6 +30,45 @@ def test_relative_h1_adds_the_differences() -> None:
     l2 = float(RelativeL2()(prediction, target))
     assert float(RelativeH1(2.0)(prediction, target)) == pytest.approx(l2)
     assert float(RelativeH1(2.0)(2 * target, target)) == pytest.approx(1.0 + 2.0)
+
+
+def box(lower: tuple[float, ...], upper: tuple[float, ...], **changes: object) -> SimpleNamespace:
+    given = {"path": "a.h5", "location": "cell", "periodic": (False,) * len(lower)}
+    return SimpleNamespace(lower=lower, upper=upper, **{**given, **changes})
+
+
+@pytest.mark.parametrize("location", ["cell", "vertex"])
+def test_relative_h1_divides_by_the_spacings(location: str) -> None:
+    sizes = (7, 11)
+    closed = int(location == "vertex")
+    steps = [side / (size - closed) for side, size in zip((1.0, 4.0), sizes, strict=True)]
+    x = steps[0] * torch.arange(7, dtype=torch.float64)[:, None]
+    y = steps[1] * torch.arange(11, dtype=torch.float64)
+    target = (2 * x + 0 * y)[None, None] + 1.0
+    prediction = target + (0.5 * y)[None, None]  # the slope (0, 1/2) for (2, 0)
+    loss = RelativeH1(1.0)
+    loss.prepare(box((0.0, 0.0), (1.0, 4.0), location=location))
+    slopes = float(loss(prediction, target) - RelativeL2()(prediction, target))
+    count = math.sqrt(7 * 10 / (6 * 11))  # of the differences along y and x
+    assert slopes == pytest.approx(0.25 * count)
+
+
+def test_relative_h1_of_equal_spacings_needs_no_box() -> None:
+    prediction, target = torch.randn(2, 3, 1, 8, 16, generator=torch.Generator().manual_seed(0))
+    loss = RelativeH1()
+    without = loss(prediction, target)
+    loss.prepare(box((0.0, 1.0), (2.0, 5.0)))
+    assert torch.allclose(loss(prediction, target), without)
+    loss.check(box((0.0, 0.0), (1.0, 2.0)))
+    with pytest.raises(InputError, match="has not the form"):
+        loss.check(box((0.0, 0.0), (1.0, 1.0)))
+    with pytest.raises(InputError, match="with 2 axes of space"):
+        loss(prediction[..., 0], target[..., 0])
+
+
+def test_relative_h1_without_weight_is_l2() -> None:
+    ones = torch.ones(1, 1, 4)
+    assert float(RelativeH1(0.0)(2 * ones, ones)) == 1.0
 
 
 def test_losses_reject() -> None:

@@ -34,8 +34,9 @@ class RelativeH1(FieldLoss):
     .. math:: \frac{\lVert u - \hat u\rVert_2}{\lVert u\rVert_2}
               + w \frac{\lVert D(u - \hat u)\rVert_2}{\lVert D u\rVert_2}
 
-    with D the differences of neighbouring values along each axis of a uniform grid with
-    equal spacings.
+    with D the differences of neighbouring values along each axis of a uniform grid. They
+    are divided by the spacing of their axis, once ``prepare`` has told the sides of the box;
+    without it all spacings count as equal. With w = 0 it is :class:`RelativeL2`.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ class RelativeH1(FieldLoss):
     ------
     InputError
         If the weight is out of range; by ``prepare`` and ``check``, for data on points of a
-        mesh, which have no neighbours along axes.
+        mesh, which have no neighbours along axes, and for boxes of different forms; when
+        applied, if shapes do not fit, or a target or its differences are zero.
 
     Examples
     --------
@@ -62,13 +64,16 @@ class RelativeH1(FieldLoss):
         if not 0 <= weight < float("inf"):
             raise InputError(f"weight={weight!r} must be a number of at least 0")
         self.weight = float(weight)
+        self._box: tuple[tuple[float, ...], tuple[bool, ...]] | None = None
 
     def prepare(self, info: Any) -> None:
-        """Refuse data that are not on a grid."""
+        """Take the sides of the box; refuse data that are not on a grid."""
+        self._box = None
         self.check(info)
+        self._box = _box_of(info)
 
     def check(self, info: Any) -> None:
-        """Refuse data that are not on a grid."""
+        """Refuse data that are not on a grid, or on a box of another form."""
         if info.location not in ("cell", "vertex"):
             raise InputError(
                 f"the values of '{info.path}' are not on a uniform grid (location="
@@ -76,14 +81,41 @@ class RelativeH1(FieldLoss):
                 "space and RelativeH1 has no meaning; use RelativeL2, or MeshNorm(stiffness=1) on "
                 "one mesh with cells"
             )
+        if self._box is not None and _box_of(info) != self._box:
+            raise InputError(
+                f"the box of '{info.path}' has not the form of that of the first training file, "
+                "and differences are divided by spacings; train on boxes of one form, or take "
+                "RelativeL2"
+            )
 
     def per_sample(self, prediction: Tensor, target: Tensor) -> Tensor:
         """One value a sample, shape ``(batch,)``."""
         value = relative_l2(prediction, target)
-        slopes = _differences(prediction), _differences(target)
+        if self.weight == 0:
+            return value
+        slopes = self._slopes(prediction), self._slopes(target)
         return value + self.weight * relative_l2(*slopes, what="differences of the target")
 
+    def _slopes(self, values: Tensor) -> Tensor:
+        """Differences over spacings, in units of the smallest spacing."""
+        space = values.shape[2:]
+        if not space or (self._box and len(space) != len(self._box[0])):
+            number = len(self._box[0]) if self._box else "one or more"
+            raise InputError(
+                f"fields of shape {tuple(values.shape)} must have shape (batch, channel, *space) "
+                f"with {number} axes of space"
+            )
+        slopes = [values.diff(dim=axis + 2) for axis in range(len(space))]
+        if self._box:
+            axes = zip(space, *self._box, strict=True)
+            inverse = [max(size - closed, 1) / side for size, side, closed in axes]
+            pairs = zip(slopes, inverse, strict=True)
+            slopes = [slope * (one / max(inverse)) for slope, one in pairs]
+        return torch.cat([slope.flatten(1) for slope in slopes], 1)
 
-def _differences(values: Tensor) -> Tensor:
-    slopes = [values.diff(dim=axis).flatten(1) for axis in range(2, values.ndim)]
-    return torch.cat(slopes, 1)
+
+def _box_of(info: Any) -> tuple[tuple[float, ...], tuple[bool, ...]]:
+    """Sides over the longest, and which axes have a point at both ends."""
+    sides = [high - low for low, high in zip(info.lower, info.upper, strict=True)]
+    closed = tuple(info.location == "vertex" and not wraps for wraps in info.periodic)
+    return tuple(round(side / max(sides), 9) for side in sides), closed
