@@ -29,6 +29,7 @@ from neural.training.splits import (
     divide,
     first,
     labelled,
+    streams_of,
 )
 from neural.training.symmetries import BoxSymmetries
 
@@ -204,7 +205,8 @@ class PDEDataModule(lightning.LightningDataModule):
         check_disjoint(sources)
         chosen = {name: [source.valid_indices for source in sources[name]] for name in SPLITS}
         if self.fractions:
-            parts = divide(chosen["train"], self.fractions, self.seed)
+            streams = streams_of(sources["train"])
+            parts = divide(chosen["train"], self.fractions, self.seed, streams)
             sources = {name: sources["train"] if parts[name] else [] for name in SPLITS}
             chosen = parts
         if self.num_train is not None and chosen["train"]:

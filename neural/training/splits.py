@@ -79,17 +79,47 @@ def first(files: list[Any], count: int) -> list[Any]:
 
 
 def divide(
-    files: Sequence[Any], fractions: Sequence[float], seed: int
+    files: Sequence[Any],
+    fractions: Sequence[float],
+    seed: int,
+    streams: Sequence[Any] | None = None,
 ) -> dict[str, list[npt.NDArray[np.int64]]]:
-    """Divide each file's samples at random by fractions."""
+    """Divide each file's samples at random by fractions.
+
+    Parameters
+    ----------
+    files
+        Numbers of the samples of each file.
+    fractions
+        Parts that become training, validation and test data.
+    seed
+        Of the order.
+    streams
+        What the samples of each file were drawn from. In files of one stream samples of one
+        number are the same function, on several grids, and stay in one part. All files are
+        different when left out.
+    """
     rng = np.random.default_rng(seed)
     parts: dict[str, list[Any]] = {name: [] for name in SPLITS}
-    for numbers in files:
-        order = rng.permutation(numbers)
+    keys = list(range(len(files)) if streams is None else streams)
+    divided: dict[Any, list[npt.NDArray[np.int64]]] = {}
+    for key in dict.fromkeys(keys):
+        own = [numbers for numbers, other in zip(files, keys, strict=True) if other == key]
+        order = rng.permutation(own[0] if len(own) == 1 else np.unique(np.concatenate(own)))
         ends = np.rint(np.cumsum(fractions) * len(order)).astype(int)[:-1]
-        for name, part in zip(SPLITS, np.split(order, ends), strict=True):
-            parts[name].append(np.sort(part))
+        divided[key] = np.split(order, ends)
+    for numbers, key in zip(files, keys, strict=True):
+        for name, part in zip(SPLITS, divided[key], strict=True):
+            parts[name].append(np.sort(part[np.isin(part, numbers)]))
     return {
         name: parts[name] if fraction > 0 else []
         for name, fraction in zip(SPLITS, fractions, strict=True)
     }
+
+
+def streams_of(sources: Sequence[Any]) -> list[Any]:
+    """What the samples of each file were drawn from, as far as files say it."""
+    return [
+        number if info.seed is None else (info.family, info.seed, info.split)
+        for number, info in enumerate(source.info for source in sources)
+    ]

@@ -11,6 +11,7 @@ from meshes.errors import InputError
 from neural.training import PDEDataModule, SurrogateModule
 from neural.training.batches import EpochBatches
 from neural.training.layouts import open_samples
+from neural.training.splits import SPLITS
 
 pytestmark = pytest.mark.torch
 FNO = {"name": "fno", "modes": [3, 3], "width": 6, "num_layers": 2}
@@ -38,6 +39,19 @@ def contents(data: PDEDataModule, epoch: int) -> list[list[int]]:
     loader = data.train_dataloader()
     loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
     return [batch[2].tolist() for batch in loader]
+
+
+def test_fractions_keep_a_function_in_one_part_on_all_its_grids(mixed) -> None:
+    # sample i of both files is the same function: it must not be trained on and tested on
+    data = PDEDataModule(
+        train=["train.h5", "fine.h5"], fractions=[0.5, 0.25, 0.25], mixing="proportional"
+    )
+    coarse, fine = ({name: set(data.split(name).chosen[file].tolist()) for name in SPLITS}
+                    for file in (0, 1))  # fmt: skip
+    assert set.union(*coarse.values()) == set(range(12))
+    assert set.union(*fine.values()) == set(range(5))
+    for name in SPLITS:
+        assert fine[name] == {number for number in coarse[name] if number < 5}
 
 
 def test_a_batch_has_one_grid_and_every_sample_comes_once(mixed) -> None:
