@@ -6,7 +6,7 @@ import dataclasses
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from meshes.errors import InputError
 from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
-from neural.models.registry import build_model
-from neural.training.checkpoints import check_weights, metadata_of, read_checkpoint
+from neural.restoring import range_remark, restore
+from neural.trained_family import trained_families, trained_family
 from neural.training.normalizers import GaussianNormalizer
-from neural.training.samples import plain
 from operators.failures import CheckpointError, SurrogateWarning
 from pdesolve.problems.base import Problem, ProblemFamily
 
@@ -87,31 +86,22 @@ class Surrogate:
             If the file is damaged, holds pickled objects, comes from elsewhere or a newer
             release, or its weights do not fit its description.
         """
-        content = read_checkpoint(path)
-        metadata = metadata_of(content, path)
-        try:
-            model = build_model(metadata["model"]["name"], metadata["model"]["options"])
-            normalizers = {
-                name: GaussianNormalizer.from_state(metadata[name])
-                for name in ("input_normalizer", "output_normalizer")
-            }
-        except (InputError, KeyError, TypeError) as error:
-            raise CheckpointError(f"'{path}' describes no model known here: {error}") from error
-        parts = nn.ModuleDict({"model": model, **normalizers})
-        check_weights(parts.state_dict(), content["state_dict"], path)
-        parts.load_state_dict(content["state_dict"])
-        return cls(
-            model,
-            normalizers["input_normalizer"],
-            normalizers["output_normalizer"],
-            metadata,
-            device=device,
-        )
+        parts, metadata = restore(path, "steady", _parts)
+        normalizers = [
+            cast("GaussianNormalizer", parts[name])
+            for name in ("input_normalizer", "output_normalizer")
+        ]
+        return cls(parts["model"], normalizers[0], normalizers[1], metadata, device=device)
 
     @property
     def family(self) -> str:
-        """Name of the family it was trained on."""
+        """Name of the family it was trained on; of several the first."""
         return str(self.metadata["family"])
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Names of all families that it was trained on."""
+        return tuple(trained_families(self.metadata))
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -134,16 +124,17 @@ class Surrogate:
         Parameters
         ----------
         problem
-            A problem of the same family.
+            A problem of a family that it was trained on.
         mesh
-            A grid of the same box.
+            A grid of that family's box.
         strict
             Refuse values outside the range seen in training, instead of warning.
 
         Returns
         -------
         Field
-            The input fields on the grid.
+            The input fields on the grid; for a model of several families that were labelled,
+            with the labels of the problem's family.
 
         Raises
         ------
@@ -160,19 +151,15 @@ class Surrogate:
             If a value is outside the range seen in training, or the training data did not
             follow the family's distribution.
         """
-        if problem.name != self.family:
-            raise CheckpointError(
-                f"the surrogate was trained on the family '{self.family}', the problem is of "
-                f"'{problem.name}'; train one on that family"
-            )
-        self.check_grid(mesh)
+        member = trained_family(self.metadata, problem.name, "the problem is of")
+        self.check_grid(mesh, problem.name)
         for corner in ("lower", "upper"):
-            if not np.allclose(getattr(problem, corner), self.metadata[corner]):
+            if not np.allclose(getattr(problem, corner), getattr(member, corner)):
                 raise CheckpointError(
                     f"the problem's box has {corner} corner {getattr(problem, corner)}, the "
-                    f"surrogate was trained with {tuple(self.metadata[corner])}"
+                    f"surrogate was trained with {getattr(member, corner)}"
                 )
-        fields = problem.input_fields(mesh)
+        fields = with_labels(problem.input_fields(mesh), member.labels)
         made = self.distribution
         if made and fields.names != self.inputs:
             raise CheckpointError(
@@ -212,17 +199,13 @@ class Surrogate:
         SurrogateWarning
             If a number differs.
         """
-        if family.name != self.family:
-            raise CheckpointError(
-                f"the surrogate was trained on the family '{self.family}', this is "
-                f"'{family.name}'; train one on that family"
-            )
+        trained_family(self.metadata, family.name, "this is")
         options: dict[str, Any] = (
             {item.name: getattr(family, item.name) for item in dataclasses.fields(family)}
             if dataclasses.is_dataclass(family)
             else {}
         )
-        differing = self.other_options(options)
+        differing = self.other_options(options, family.name)
         if not differing:
             return
         message = f"{differing}: the prediction is an extrapolation"
@@ -230,24 +213,26 @@ class Surrogate:
             raise InputError(f"{message}, which strict=True refuses")
         warnings.warn(message, SurrogateWarning, stacklevel=2)
 
-    def other_options(self, options: Mapping[str, Any]) -> str:
+    def other_options(self, options: Mapping[str, Any], family: str | None = None) -> str:
         """What to say about options of a family that are not those trained with, if any."""
-        trained = self.metadata["data"].get("family", {}).get("options", {})
-        here = plain(dict(options))
-        differing = [name for name in trained if name in here and here[name] != trained[name]]
-        return ", ".join(
-            f"the family has {name}={here[name]!r}, the training data {name}={trained[name]!r}"
-            for name in differing
-        )
+        return trained_family(self.metadata, family or self.family, "this is").differing(options)
 
-    def check_grid(self, grid: StructuredGrid) -> None:
+    def check_grid(self, grid: StructuredGrid, family: str | None = None) -> None:
         """Check dimension, box, kind and, for models of one resolution, size of a grid.
+
+        Parameters
+        ----------
+        grid
+            Where fields are to be predicted.
+        family
+            Whose box it should have, for models of several families; else the one trained on.
 
         Raises
         ------
         CheckpointError
             If they differ from those trained with.
         """
+        member = trained_family(self.metadata, family or self.family, "this is")
         trained = self.metadata
         if not isinstance(grid, StructuredGrid) or grid.dimension != len(trained["shape"]):
             kind = (
@@ -259,10 +244,10 @@ class Surrogate:
                 f"the surrogate works on {len(trained['shape'])}D structured grids; this is {kind}"
             )
         for corner in ("lower", "upper"):
-            if not np.allclose(getattr(grid, corner), trained[corner], rtol=1e-12):
+            if not np.allclose(getattr(grid, corner), getattr(member, corner), rtol=1e-12):
                 raise CheckpointError(
                     f"the grid's box has {corner} corner {getattr(grid, corner)}, the surrogate "
-                    f"was trained with {tuple(trained[corner])}"
+                    f"was trained with {getattr(member, corner)}"
                 )
         if grid.location != trained["location"]:
             raise CheckpointError(
@@ -329,16 +314,10 @@ class Surrogate:
     def _check_ranges(self, fields: Field, strict: bool) -> None:
         for name in fields.names:
             low, high = self.metadata["parameter_ranges"][name]
-            smallest, largest = float(fields[name].min()), float(fields[name].max())
-            slack = 1e-6 * max(abs(low), abs(high), high - low)
-            if smallest >= low - slack and largest <= high + slack:
-                continue
-            self._extrapolate(
-                f"'{name}' ranges from {smallest:.4g} to {largest:.4g}, the training data from "
-                f"{low:.4g} to {high:.4g}",
-                strict,
-                stacklevel=5,
-            )
+            values = fields[name]
+            remark = range_remark(name, float(values.min()), float(values.max()), (low, high))
+            if remark:
+                self._extrapolate(remark, strict, stacklevel=5)
 
     def _extrapolate(self, reason: str, strict: bool, stacklevel: int = 4) -> None:
         """Warn of an input unlike the training data, or refuse it."""
@@ -346,6 +325,31 @@ class Surrogate:
         if strict:
             raise InputError(f"{message}, which strict=True refuses")
         warnings.warn(message, SurrogateWarning, stacklevel=stacklevel)
+
+
+def with_labels(fields: Field, labels: Mapping[str, float]) -> Field:
+    """Fields on a grid with further channels that are constant.
+
+    Examples
+    --------
+    >>> from meshes import StructuredGrid
+    >>> field = Field(StructuredGrid(4), np.ones(4), ("coefficient",))
+    >>> with_labels(field, {"family_darcy1d": 1.0}).names
+    ('coefficient', 'family_darcy1d')
+    """
+    if not labels:
+        return fields
+    shape = fields.values.shape[1:]
+    added = [np.full((1, *shape), value) for value in labels.values()]
+    values = np.concatenate([fields.values, *added])
+    return Field(fields.mesh, values, (*fields.names, *labels))
+
+
+def _parts(model: nn.Module, metadata: Mapping[str, Any]) -> nn.ModuleDict:
+    parts = {"model": model}
+    for name in ("input_normalizer", "output_normalizer"):
+        parts[name] = GaussianNormalizer.from_state(metadata[name])
+    return nn.ModuleDict(parts)
 
 
 def checked_device(device: str | torch.device) -> torch.device:

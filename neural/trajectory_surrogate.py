@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from meshes.errors import InputError
 from meshes.structured import FloatArray
-from neural.models.registry import build_model
+from neural.restoring import range_remark, restore
 from neural.rollout import FramePredictor
 from neural.surrogate import checked_device
-from neural.training.checkpoints import check_weights, metadata_of, read_checkpoint
 from neural.training.windows import static_names
 from operators.failures import CheckpointError, SurrogateWarning
 
@@ -80,22 +79,11 @@ class TrajectorySurrogate:
             If the file is damaged, holds pickled objects, comes from elsewhere, a newer
             release or steady training, or its weights do not fit its description.
         """
-        content = read_checkpoint(path)
-        metadata = metadata_of(content, path, "trajectory")
-        try:
-            model = build_model(metadata["model"]["name"], metadata["model"]["options"])
-            predictor = FramePredictor.from_state(model, metadata["predictor"])
-        except (InputError, KeyError, TypeError) as error:
-            raise CheckpointError(f"'{path}' describes no model known here: {error}") from error
-        # the weights of the training module, of which a loss may have some as well
-        prefix = "predictor."
-        weights = {
-            name.removeprefix(prefix): value
-            for name, value in content["state_dict"].items()
-            if name.startswith(prefix)
-        }
-        check_weights(predictor.state_dict(), weights, path)
-        predictor.load_state_dict(weights)
+
+        def build(model: nn.Module, described: Mapping[str, Any]) -> FramePredictor:
+            return FramePredictor.from_state(model, described["predictor"])
+
+        predictor, metadata = restore(path, "trajectory", build, "predictor.")
         return cls(predictor, metadata, device=device)
 
     @property
@@ -255,15 +243,9 @@ class TrajectorySurrogate:
             return  # refused with its shape
         for channel, name in enumerate(self.state):
             low, high = self.metadata["state_ranges"][name]
-            smallest, largest = (
-                float(frames[:, :, channel].min()),
-                float(frames[:, :, channel].max()),
-            )
-            slack = 1e-6 * max(abs(low), abs(high), high - low)
-            if smallest < low - slack or largest > high + slack:
+            values = frames[:, :, channel]
+            remark = range_remark(name, float(values.min()), float(values.max()), (low, high))
+            if remark:
                 warnings.warn(
-                    f"'{name}' ranges from {smallest:.4g} to {largest:.4g}, the training data "
-                    f"from {low:.4g} to {high:.4g}: the rollout is an extrapolation",
-                    SurrogateWarning,
-                    stacklevel=3,
+                    f"{remark}: the rollout is an extrapolation", SurrogateWarning, stacklevel=3
                 )

@@ -28,16 +28,9 @@ def riesz_certificate(
     solver_parameters: Mapping[str, Any] | None,
 ) -> Certificate:
     """See :func:`neural.certificates.certify_on_mesh` (collective)."""
-    if element not in ("CG", "Q"):
-        raise InputError(f"element='{element}' has no values at points; use 'CG' or 'Q'")
-    own = mesh.mesh if isinstance(mesh, NamedMesh) else mesh
-    ranks = own.comm if hasattr(own, "ufl_cell") else communicator(None)
-    named = named_mesh(problem, mesh, ranks, tensor_cells=element == "Q")
-    context = FormContext(named, element, degree + 1)
-    conditions = context.conditions(problem.boundary_conditions, USUAL)
+    context, form, conditions = _posed(problem, mesh, element, degree)
     if any(isinstance(condition, Robin) for condition in conditions.values()):
         return Certificate.nothing("fem", "with Robin sides no bound is known on meshes")
-    form = problem.weak_form(context)
     space = form.bilinear.arguments()[-1].function_space()
     values = _as_elements(problem, prediction, context.space("CG", degree), space)
     for condition in form.boundary_conditions:
@@ -49,7 +42,7 @@ def riesz_certificate(
     energy = float(firedrake.assemble(firedrake.action(image, values)))
     if not energy > 0:
         return Certificate.nothing("fem", "the prediction is constant: its energy is zero")
-    smallest, largest = _range(form, problem, named.mesh.comm)
+    smallest, largest = _range(form, problem, space.mesh().comm)
     return Certificate(
         "guaranteed",
         "fem",
@@ -60,6 +53,41 @@ def riesz_certificate(
         f"guaranteed for the solution with elements of degree {degree + 1} on this mesh; the "
         "lower bound for the exact solution too, up to quadrature",
     )
+
+
+def energy_error(
+    problem: DarcyProblem, prediction: Field, reference: Field, mesh: Any, element: str, degree: int
+) -> float:
+    """See :func:`neural.certificates.finite_elements.energy_error_on_mesh` (collective)."""
+    context, form, _ = _posed(problem, mesh, element, degree)
+    space = form.bilinear.arguments()[-1].function_space()
+    given = context.space("CG", degree)
+    values = [_as_elements(problem, field, given, space) for field in (prediction, reference)]
+    for condition in form.boundary_conditions:
+        for one in values:
+            condition.apply(one)
+    difference = firedrake.Function(space).assign(values[1] - values[0])
+    energies = []
+    for one in (difference, values[0]):
+        image = firedrake.action(form.bilinear, one)
+        energies.append(float(firedrake.assemble(firedrake.action(image, one))))
+    if not energies[1] > 0:
+        raise InputError("the prediction is constant: a relative energy error is not defined")
+    return float(np.sqrt(max(energies[0], 0.0) / energies[1]))
+
+
+def _posed(
+    problem: DarcyProblem, mesh: Any, element: str, degree: int
+) -> tuple[FormContext, LinearForm, Mapping[str, Any]]:
+    """Context and form with elements of one degree more, and the conditions by side."""
+    if element not in ("CG", "Q"):
+        raise InputError(f"element='{element}' has no values at points; use 'CG' or 'Q'")
+    own = mesh.mesh if isinstance(mesh, NamedMesh) else mesh
+    ranks = own.comm if hasattr(own, "ufl_cell") else communicator(None)
+    named = named_mesh(problem, mesh, ranks, tensor_cells=element == "Q")
+    context = FormContext(named, element, degree + 1)
+    conditions = context.conditions(problem.boundary_conditions, USUAL)
+    return context, problem.weak_form(context), conditions
 
 
 def _as_elements(problem: DarcyProblem, prediction: Field, given: Any, space: Any) -> Any:

@@ -7,10 +7,12 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
+from meshes.errors import InputError
 from meshes.field import Field
 from neural.certificates.certificate import Certificate
 from pdesolve.problems.base import Problem
 from pdesolve.problems.darcy import DarcyProblem
+from pdesolve.problems.poisson import PoissonProblem
 
 
 def certify_on_mesh(
@@ -31,7 +33,7 @@ def certify_on_mesh(
     Parameters
     ----------
     problem
-        Diffusion, −∇·(a ∇u) = f with scalar a.
+        Diffusion, −∇·(a ∇u) = f with scalar a, or Poisson's equation.
     prediction
         Field on a grid or a mesh, with a channel named as the unknown.
     mesh
@@ -65,6 +67,7 @@ def certify_on_mesh(
     >>> certificate.kind  # doctest: +SKIP
     'guaranteed'
     """
+    problem, prediction = _as_diffusion(problem, prediction)
     if not isinstance(problem, DarcyProblem) or problem.has_tensor_coefficient:
         return Certificate.nothing(
             "fem",
@@ -76,3 +79,56 @@ def certify_on_mesh(
     begin = perf_counter()
     found = riesz_certificate(problem, prediction, mesh, element, degree, solver_parameters)
     return replace(found, seconds=perf_counter() - begin)
+
+
+def energy_error_on_mesh(
+    problem: Problem,
+    prediction: Field,
+    reference: Field,
+    mesh: Any,
+    *,
+    element: str = "CG",
+    degree: int = 1,
+) -> float:
+    """Distance of a prediction to a reference in the norm of :func:`certify_on_mesh`; collective.
+
+    Parameters
+    ----------
+    problem, prediction, mesh, element, degree
+        As there.
+    reference
+        A solution, read as elements as the prediction is.
+
+    Returns
+    -------
+    float
+        Energy norm of the difference over that of the prediction.
+
+    Raises
+    ------
+    MissingDependencyError
+        Without Firedrake.
+    InputError
+        If the problem is no diffusion with a scalar coefficient, or things do not fit.
+
+    Examples
+    --------
+    >>> energy_error_on_mesh(problem, prediction, solution, mesh)  # doctest: +SKIP
+    0.034
+    """
+    diffusion, field = _as_diffusion(problem, prediction)
+    _, other = _as_diffusion(problem, reference)
+    if not isinstance(diffusion, DarcyProblem):
+        raise InputError(f"'{problem.name}' is no diffusion, so that it has no energy here")
+    from neural.certificates._firedrake_riesz import energy_error
+
+    return energy_error(diffusion, field, other, mesh, element, degree)
+
+
+def _as_diffusion(problem: Problem, field: Field) -> tuple[Problem, Field]:
+    """Poisson's equation as diffusion with a = 1, the field named as its unknown."""
+    if not isinstance(problem, PoissonProblem) or problem.unknown not in field.names:
+        return problem, field
+    diffusion = problem.diffusion
+    values = field[problem.unknown]
+    return diffusion, Field(field.mesh, values, (diffusion.unknown,), field.location)

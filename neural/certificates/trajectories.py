@@ -15,6 +15,7 @@ from neural.certificates.certificate import Certificate
 from neural.refinement.estimator import ResidualEstimator
 from neural.refinement.residuals import SpaceTimeResidual
 from neural.trajectory_surrogate import TrajectorySurrogate
+from pdesolve.problems.base import Problem
 from pdesolve.problems.evolution import EvolutionProblem
 
 STATEMENT = (
@@ -135,14 +136,42 @@ def certify_rollout(
             f"the surrogate was trained on the family '{surrogate.family}', the problem is of "
             f"'{problem.name}'; train one on that family"
         )
-    if "spectral" not in problem.backends or not all(grid.periodic):
-        return Certificate.nothing(
-            problem.backends[0],
-            "for trajectories an estimate is known on periodic boxes only, in Fourier modes",
-        )
     known = np.asarray(history, dtype=np.float64)
+    reason = why_no_estimate(problem, grid, known.shape[1])
+    if reason:
+        return Certificate.nothing(problem.backends[0], reason)
     fixed = None if static is None else np.asarray(static)[None]
     predicted = surrogate.rollout(known[None], num_frames, fixed)[0]
     frames = np.concatenate([known, predicted])
     times = surrogate.time_step * np.arange(len(frames))
     return certify_trajectory(problem, grid, times, frames, len(known))
+
+
+def why_no_estimate(problem: Problem, grid: StructuredGrid, num_channels: int) -> str:
+    """Why trajectories of a problem have no estimate; nothing where they have one.
+
+    Parameters
+    ----------
+    problem
+        Any.
+    grid
+        Where the frames sit.
+    num_channels
+        Of a frame.
+
+    Examples
+    --------
+    >>> from pdesolve import get_family, sample_generator
+    >>> family = get_family("burgers1d_inviscid")
+    >>> problem = family.problem(family.sample(sample_generator(0, "test", 0)))
+    >>> why_no_estimate(problem, problem.grid(16), 1)
+    'for trajectories an estimate is known on periodic boxes only, in Fourier modes'
+    """
+    if not isinstance(problem, EvolutionProblem):
+        return "the problem does not evolve in time"
+    if "spectral" not in problem.backends or not all(grid.periodic):
+        return "for trajectories an estimate is known on periodic boxes only, in Fourier modes"
+    names = problem.spectral_evolution(grid).names
+    if len(names) != num_channels:
+        return f"frames have {num_channels} channels, the equations {len(names)}: {list(names)}"
+    return ""

@@ -9,6 +9,7 @@ import numpy as np
 
 from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
+from neural.certificates.certificate import Certificate
 from neural.certificates.grids import certify_field, norm_operator
 from pdesolve.problems.base import Problem
 
@@ -99,6 +100,21 @@ def certified_errors(
         seconds.append(found.seconds)
     if found is None:
         return None, "no certificate: the problems of the samples are not known"
+    return compared(found, bounds, errors, seconds), ""
+
+
+def compared(
+    found: Certificate, bounds: Sequence[float], errors: Sequence[float], seconds: Sequence[float]
+) -> CertifiedErrors:
+    """Certificates of several samples beside their true errors.
+
+    Parameters
+    ----------
+    found
+        Of one of the samples.
+    bounds, errors, seconds
+        Upper bound, true error in the same norm, and time of each certificate.
+    """
     true = np.array(errors)
     sharpness = np.array(bounds) / np.maximum(true, np.finfo(np.float64).tiny)
     return CertifiedErrors(
@@ -113,4 +129,4 @@ def certified_errors(
         mean_effectivity=float(sharpness.mean()),
         largest_effectivity=float(sharpness.max()),
         seconds=float(np.median(seconds)),
-    ), ""
+    )

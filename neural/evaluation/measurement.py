@@ -2,63 +2,67 @@
 
 from __future__ import annotations
 
-import importlib.util
-import math
-import time
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from meshes.errors import InputError
-from meshes.structured import FloatArray, StructuredGrid
+from meshes.structured import FloatArray
 from neural.evaluation import metrics
 from neural.evaluation.certified import certified_errors
+from neural.evaluation.checks import check_steady, grid_of
+from neural.evaluation.points import measure_points, timed_predictions
 from neural.evaluation.problems import problems_of, zero_sides_of
 from neural.evaluation.report import DatasetErrors, EvaluationReport
+from neural.evaluation.rollouts import measure_rollouts, windows_of
+from neural.evaluation.solver_times import break_even, default_solve_seconds
 from neural.evaluation.spectra import octave_errors, relative_sobolev
 from neural.models.spectral_convolution import positive_integer
+from neural.restoring import load_surrogate
 from neural.surrogate import Surrogate
-from neural.training.compatibility import distribution_of
+from neural.trained_family import trained_family
 from neural.training.layouts import open_samples
-from neural.training.samples import plain
-from operators.failures import SurrogateWarning
-from pdesolve.problems.base import Problem
-from pdesolve.problems.evolution import EvolutionProblem
+from neural.training.scalar_channels import ScalarChannels
+from neural.trajectory_surrogate import TrajectorySurrogate
 
 
 def evaluate(
-    checkpoint: str | Path | Surrogate,
+    checkpoint: str | Path | Surrogate | TrajectorySurrogate,
     data: Sequence[str | Path] | str | Path,
     *,
     batch_size: int = 20,
     num_timed_solves: int = 5,
     device: str = "cpu",
+    num_frames: int | None = None,
 ) -> EvaluationReport:
     """Errors, speed and worth of a surrogate on one or more data sets.
 
     Parameters
     ----------
     checkpoint
-        A checkpoint, or a surrogate.
+        A checkpoint of any task, or a surrogate.
     data
         Data-set files of the family trained on; at other resolutions the error is the
-        zero-shot error.
+        zero-shot error. For models on meshes, files of ``write_mesh_samples``.
     batch_size
         Samples predicted at a time.
     num_timed_solves
         Problems of each set that are also solved, to time the default solver; 0 for none.
     device
         Where predictions run.
+    num_frames
+        Frames of the rollouts of a model of trajectories; all that follow when left out.
 
     Returns
     -------
     EvaluationReport
-        Means over samples of: relative L2, RMSE, nRMSE, VRMSE, relative maximum, relative H1
-        and H-1, relative energy (where the family has a form on grids), and the error in
-        three frequency bands; and the error of the waves in each octave.
+        Means over samples. On grids: relative L2, RMSE, nRMSE, VRMSE, relative maximum,
+        relative H1 and H-1, relative energy (where the family has a form on grids), and the
+        error in three frequency bands; and the error of the waves in each octave. Of
+        rollouts: relative L2 over all frames together, of the first and the last frame, and
+        the mean over frames. On points: relative L2, RMSE, VRMSE, relative maximum, and on
+        one mesh with cells relative L2 as an integral.
 
     Raises
     ------
@@ -85,17 +89,12 @@ def evaluate(
     positive_integer("batch_size", batch_size)
     if num_timed_solves < 0:
         raise InputError(f"num_timed_solves={num_timed_solves} must be at least 0")
-    name = "surrogate" if isinstance(checkpoint, Surrogate) else str(checkpoint)
-    surrogate = (
-        checkpoint
-        if isinstance(checkpoint, Surrogate)
-        else Surrogate.load(checkpoint, device=device)
-    )
-    time = int(surrogate.metadata["data"].get("output_time", -1))
-    reading = surrogate.metadata["data"].get("reading", {})
-    sources = [open_samples(path, output_time=time, **reading) for path in files]
-    for source in sources:  # all are checked before the first is measured
-        _check(surrogate, source)
+    given = isinstance(checkpoint, Surrogate | TrajectorySurrogate)
+    name = "surrogate" if given else str(checkpoint)
+    surrogate: Any = checkpoint if given else load_surrogate(str(checkpoint), device=device)
+    measured = [  # all are checked before the first is measured
+        _prepared(surrogate, path, batch_size, num_timed_solves, num_frames) for path in files
+    ]
     described = surrogate.metadata
     return EvaluationReport(
         checkpoint=name,
@@ -105,69 +104,49 @@ def evaluate(
         num_parameters=int(described.get("num_parameters", 0)),
         num_train=int(described["data"].get("num_train", 0)),
         training_seconds=float(described.get("training_seconds", 0.0)),
-        datasets=tuple(
-            _measure(surrogate, source, batch_size, num_timed_solves) for source in sources
-        ),
+        datasets=tuple(measure() for measure in measured),
     )
 
 
-def _check(surrogate: Surrogate, source: Any) -> None:
-    info, described = source.info, surrogate.metadata
-    if info.location not in ("cell", "vertex"):
+def _prepared(
+    surrogate: Surrogate | TrajectorySurrogate,
+    path: str | Path,
+    batch_size: int,
+    num_timed_solves: int,
+    num_frames: int | None,
+) -> Callable[[], DatasetErrors]:
+    """Check a file, and give what measures it."""
+    trained = surrogate.metadata["data"]
+    reading = trained.get("reading", {})
+    if isinstance(surrogate, TrajectorySurrogate):
+        source: Any = open_samples(path, **reading)
+        windows = windows_of(surrogate, source, num_frames)
+        return partial(measure_rollouts, surrogate, windows, batch_size, num_timed_solves)
+    if num_frames is not None:
         raise InputError(
-            f"'{info.path}' holds fields on points of a mesh, and these measures are for uniform "
-            "grids; use `pdesolve train test` with the model's configuration and --ckpt_path"
+            f"num_frames={num_frames} is for models of trajectories; this one maps fields to fields"
         )
-    here = plain({key: getattr(info, key) for key in ("family", "inputs", "outputs", "units")})
-    for key, value in here.items():
-        if key in described and described[key] != value:
-            raise InputError(
-                f"'{info.path}' has {key} {value}, the surrogate was trained with {described[key]}"
-            )
-    surrogate.check_grid(_grid(info))
-    differing = surrogate.other_options(info.settings.get("family", {}).get("options", {}))
-    if differing:
-        warnings.warn(
-            f"'{info.path}': {differing}: the predictions are extrapolations",
-            SurrogateWarning,
-            stacklevel=3,
-        )
-    distributions = (distribution_of(info), surrogate.distribution)
-    if distributions[0] != distributions[1]:
-        said, trained_on = (text or "drawn from the family" for text in distributions)
-        warnings.warn(
-            f"'{info.path}' and the training data follow different distributions: {said}; and "
-            f"{trained_on}",
-            SurrogateWarning,
-            stacklevel=3,
-        )
-    if len(source.valid_indices) == 0:
-        raise InputError(f"'{info.path}' holds no usable sample")
-    trained = described["data"]
-    same_stream = info.seed is not None and (info.seed, info.split) == (
-        trained.get("seed"),
-        trained.get("split"),
-    )
-    if same_stream or info.sha256 in trained["sha256"]:
-        warnings.warn(
-            f"'{info.path}' holds training data (seed {info.seed}, split '{info.split}'): these "
-            "errors say nothing about new problems",
-            SurrogateWarning,
-            stacklevel=3,
-        )
-
-
-def _grid(info: Any) -> StructuredGrid:
-    return StructuredGrid(info.shape, info.lower, info.upper, info.periodic, info.location)
+    source = open_samples(path, output_time=int(trained.get("output_time", -1)), **reading)
+    family = source.info.family
+    labels = {}
+    if family in surrogate.families:
+        labels = dict(trained_family(surrogate.metadata, family, "the file is of").labels)
+    if labels:
+        source = ScalarChannels(source, (), labels)
+    check_steady(surrogate, source)
+    if source.info.location not in ("cell", "vertex"):
+        return partial(measure_points, surrogate, source, batch_size)
+    return partial(_measure, surrogate, source, batch_size, num_timed_solves, len(labels))
 
 
 def _measure(
-    surrogate: Surrogate, source: Any, batch_size: int, num_timed_solves: int
+    surrogate: Surrogate, source: Any, batch_size: int, num_timed_solves: int, num_labels: int
 ) -> DatasetErrors:
-    info, grid = source.info, _grid(source.info)
+    info, grid = source.info, grid_of(source.info)
     inputs, targets = source.read(source.valid_indices)
-    predictions, seconds = _predict(surrogate, inputs, batch_size)
-    problems, remark = problems_of(info, source.valid_indices, inputs, grid)
+    predictions, seconds = timed_predictions(surrogate, inputs, batch_size)
+    own = inputs[:, : inputs.shape[1] - num_labels]
+    problems, remark = problems_of(info, source.valid_indices, own, grid)
     remarks = [remark] if remark else []
     zero_sides = zero_sides_of(problems[0], grid) if problems else ()
     found: dict[str, FloatArray] = {
@@ -192,7 +171,7 @@ def _measure(
     if info.num_times > 1:
         until = (info.times[0], info.times[source.output_time])
         remarks.append(f"outputs at t = {until[1]:g}, inputs at t = {until[0]:g}")
-    solver, note = _solver_seconds(problems[:num_timed_solves], grid, until)
+    solver, note = default_solve_seconds(problems[:num_timed_solves], grid, until)
     remarks += [note] if note else []
     training = float(surrogate.metadata.get("training_seconds", 0.0))
     num_train = int(surrogate.metadata["data"].get("num_train", 0))
@@ -211,63 +190,3 @@ def _measure(
         octaves=octave_errors(predictions, targets, grid, zero_sides),
         certified=certified,
     )
-
-
-def break_even(
-    spent_seconds: float, solver_seconds: float | None, surrogate_seconds: float
-) -> float | None:
-    """Number of solves after which the time spent beforehand is won back.
-
-    Parameters
-    ----------
-    spent_seconds
-        Before the first prediction.
-    solver_seconds, surrogate_seconds
-        Of one solve and of one prediction.
-
-    Returns
-    -------
-    float or None
-        Infinite if a prediction is not faster than a solve; None if that is not known.
-
-    Examples
-    --------
-    >>> break_even(300.0, 0.031, 0.001)
-    10000.0
-    """
-    if solver_seconds is None:
-        return None
-    saved = solver_seconds - surrogate_seconds
-    return spent_seconds / saved if saved > 0 else math.inf
-
-
-def _predict(surrogate: Surrogate, inputs: FloatArray, batch_size: int) -> tuple[FloatArray, float]:
-    surrogate.predict_batch(inputs[:batch_size])  # first use prepares the transforms
-    start = time.perf_counter()
-    parts = [
-        surrogate.predict_batch(inputs[first : first + batch_size])
-        for first in range(0, len(inputs), batch_size)
-    ]
-    return np.concatenate(parts), (time.perf_counter() - start) / len(inputs)
-
-
-def _solver_seconds(
-    problems: Sequence[Problem], grid: StructuredGrid, until: tuple[float, float] | None = None
-) -> tuple[float | None, str]:
-    """Median time of a default solve, in time from the first to the second of `until`."""
-    if not problems:
-        return None, ""
-    if problems[0].backends[0] != "spectral" and importlib.util.find_spec("petsc4py") is None:
-        return None, "PETSc is not installed, so solves were not timed"
-    from pdesolve.evolving import evolve
-    from pdesolve.solving import solve
-
-    times = []
-    for problem in (problems[0], *problems):  # the first starts PETSc and is not counted
-        start = time.perf_counter()
-        if isinstance(problem, EvolutionProblem):
-            evolve(problem, mesh=grid, times=until)
-        else:
-            solve(problem, mesh=grid)
-        times.append(time.perf_counter() - start)
-    return float(np.median(times[1:])), ""

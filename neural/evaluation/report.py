@@ -13,6 +13,10 @@ from neural.evaluation.certified import CertifiedErrors
 
 LABELS = {
     "relative_l2": "relative L2",
+    "first_frame": "first frame",
+    "mean_frame": "mean over frames",
+    "last_frame": "last frame",
+    "relative_mass": "relative L2 as an integral",
     "rmse": "RMSE",
     "nrmse": "nRMSE",
     "vrmse": "VRMSE",
@@ -61,6 +65,10 @@ class DatasetErrors:
         :func:`neural.evaluation.spectra.octave_errors`.
     certified
         Bounds that need no solution beside the true errors, where bounds are known.
+    frames
+        Mean relative L2 error of each predicted frame of rollouts.
+    label
+        Heading of the column; the resolution when left out.
     """
 
     path: Path
@@ -76,6 +84,8 @@ class DatasetErrors:
     remarks: tuple[str, ...] = ()
     octaves: Mapping[str, float] = field(default_factory=dict)
     certified: CertifiedErrors | None = None
+    frames: tuple[float, ...] = ()
+    label: str = ""
 
     @property
     def samples_per_second(self) -> float:
@@ -130,7 +140,9 @@ class EvaluationReport:
 
     def rows(self) -> list[tuple[str, ...]]:
         """The table: a heading row, then one row a quantity, one column a data set."""
-        shapes = [" x ".join(str(size) for size in entry.shape) for entry in self.datasets]
+        shapes = [
+            entry.label or " x ".join(str(size) for size in entry.shape) for entry in self.datasets
+        ]
         heads = [
             f"{shape} (zero-shot)" if entry.zero_shot else shape
             for shape, entry in zip(shapes, self.datasets, strict=True)

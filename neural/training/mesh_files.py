@@ -126,7 +126,8 @@ def write_mesh_samples(
     seed, split
         Of the random numbers that made the samples, so that overlaps are found.
     settings
-        Plain values that say how the samples were made.
+        Plain values that say how the samples were made. Where `family` is a registered one
+        with options, ``{"family": {"given_options": {...}}}`` names them.
 
     Returns
     -------
@@ -246,7 +247,11 @@ class MeshFileReader:
         self._inputs, self._outputs = inputs, arrays["outputs"]
         mesh = hashlib.sha256(self.points.tobytes())
         mesh.update(b"" if self.cells is None else self.cells.tobytes())
-        family = {"name": description["family"], **({} if moving else {"mesh": mesh.hexdigest()})}
+        family = {
+            **_mapping(description["settings"], "family"),
+            "name": description["family"],
+            **({} if moving else {"mesh": mesh.hexdigest()}),
+        }
         self.info = MeshFileInfo(
             path=self.path,
             family=description["family"],
@@ -290,6 +295,12 @@ def is_mesh_file(path: str | Path) -> bool:
         return False
     with h5py.File(path, "r") as file:
         return {"description", "points", "inputs", "outputs"} <= set(file)
+
+
+def _mapping(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """What stands there, if it is a mapping."""
+    found = values.get(key, {})
+    return found if isinstance(found, Mapping) else {}
 
 
 def _stacked(name: str, fields: Mapping[str, npt.ArrayLike]) -> FloatArray | None:

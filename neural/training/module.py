@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from meshes.errors import InputError
 from neural.failures import TrainingFailure
 from neural.models.registry import describe_model
+from neural.trained_family import describe_families
 from neural.training.channels import channel_names, model_with_channels
 from neural.training.checkpoints import KEY, check_weights, metadata_of
 from neural.training.compatibility import check_resolutions
@@ -266,10 +267,8 @@ class SurrogateModule(lightning.LightningModule):
         data = self._data_module()
         info, split = data.info_of("train"), data.split("train")
         self._check_channels(info)
-        families = list(dict.fromkeys(source.info.family for source in split.sources))
         more: dict[str, Any] = {"reading": data.reading} if data.reading else {}
-        if len(families) > 1:
-            more["families"] = families
+        more.update(describe_families(split.sources))
         self.record.described = describe_data(info, split, output_time=data.output_time, **more)
         origin = {key: self.record.described["data"][key] for key in ("sha256", "num_train")}
         self.input_normalizer.fit((pair[0] for pair in split.batches()), origin)
