@@ -33,10 +33,19 @@ MOST_WAITING = 4
 """Writes that may wait for the disk, so that memory does not grow where it is slow."""
 
 
-def default_shard_size(settings: GenerationSettings) -> int:
-    """About 32 shards, each at most 64 MiB and 256 samples; the same on any process count."""
+def default_shard_size(settings: GenerationSettings, least: int = 1) -> int:
+    """About 32 shards, each at most 64 MiB and 256 samples; the same on any process count.
+
+    Parameters
+    ----------
+    settings
+        For the number of samples and their size.
+    least
+        Fewest samples that a strategy wants together; memory comes first.
+    """
     by_memory = max(1, SHARD_BYTES // settings.bytes_per_sample)
-    return int(min(by_memory, 256, -(-settings.num_samples // 32)))
+    count = settings.num_samples
+    return int(min(by_memory, 256, max(-(-count // 32), min(least, count))))
 
 
 def run(

@@ -235,7 +235,7 @@ def generate(
             settings = _with_strategy(settings, way, size)
             unique_names(settings.inputs, settings.outputs)
             sequence = on_first(ranks, lambda: sample_order(tasks, grid, schedule.order))
-            chunk = size or default_shard_size(settings)
+            chunk = size or default_shard_size(settings, schedule.least)
             folder = ShardFolder(path, settings, chunk, sequence)
             return run(
                 tasks, way, folder, ranks, overwrite=overwrite, progress=progress, observer=observer

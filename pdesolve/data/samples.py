@@ -85,6 +85,8 @@ class Schedule:
         Name of an order of :data:`pdesolve.sequences.ORDERS`; ``"index"``: by number.
     chunk
         Most samples of one shard, unless the caller chooses; the engine's choice when left out.
+    least
+        Fewest samples of one shard where the engine chooses, as far as there are so many.
 
     Examples
     --------
@@ -94,6 +96,7 @@ class Schedule:
 
     order: str = "index"
     chunk: int | None = None
+    least: int = 1
 
     def chunk_for(self, num_samples: int) -> int | None:
         """Samples of a shard: equal shards, and an even number, so that processes get alike."""

@@ -16,7 +16,7 @@ from operators.result import EvolutionResult
 from pdesolve.data.error_estimate import SMALLEST
 from pdesolve.data.evolutions import NAN, checked_stepping, record
 from pdesolve.data.refusals import posing
-from pdesolve.data.samples import SampleRecord, SampleTask
+from pdesolve.data.samples import SampleRecord, SampleTask, Schedule
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.spectral.batch import evolve_batch
 from pdesolve.spectral.state import FourierState
@@ -24,6 +24,9 @@ from pdesolve.step_sizes import steps_between
 
 BATCH_BYTES = 4 * 2**20
 """Size of the states of one batch; more leaves the processor's caches."""
+
+WANTED_VALUES = 2**15
+"""Values in the states of a shard: with fewer, calls of array operations outlast what they do."""
 
 
 class SpectralBatchStrategy:
@@ -75,6 +78,8 @@ class SpectralBatchStrategy:
                 steps_between(start, stop, self.stepping["dt"])
         sizes = tuple((size + 1) // 2 for size in grid.shape)
         self._coarse = sizes if estimate_error and min(sizes) >= SMALLEST else None
+        values = len(reference.unknowns) * grid.num_points
+        self.schedule = Schedule(least=max(1, min(256, WANTED_VALUES // values)))
 
     def describe(self) -> Mapping[str, Any]:
         """What decides the answers."""

@@ -146,6 +146,25 @@ def test_samples_do_not_depend_on_their_batch(tmp_path):
     assert np.allclose(one, other, rtol=0, atol=1e-13)
 
 
+def test_small_states_are_solved_together(tmp_path, monkeypatch):
+    from pdesolve.data.spectral_batches import SpectralBatchStrategy
+
+    seen = []
+    whole = SpectralBatchStrategy.solve
+
+    def watched(self, tasks):
+        seen.append(len(tasks))
+        return whole(self, tasks)
+
+    monkeypatch.setattr(SpectralBatchStrategy, "solve", watched)
+    family = get_family("burgers1d", num_times=2, final_time=0.05)
+    generate(family, 6, shape=16, out=tmp_path / "set.h5")
+    assert seen == [6]
+    problem = family.problem(family.sample(sample_generator(0, "train", 0)))
+    wanted = [SpectralBatchStrategy(problem.grid(n), problem).schedule.least for n in (1024, 2**17)]
+    assert wanted == [32, 1]
+
+
 def test_options_that_fourier_modes_do_not_have_are_refused(tmp_path):
     out = tmp_path / "set.h5"
     with pytest.raises(InputError, match="takes fixed steps and no PETSc options; leave rtol out"):
