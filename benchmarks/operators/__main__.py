@@ -18,6 +18,8 @@ NAMES = {
     "model_steps": "benchmarks.operators.model_steps",
     "lsm_ablation": "benchmarks.operators.lsm_ablation",
     "losses": "benchmarks.operators.losses",
+    "peers": "benchmarks.operators.peers",
+    "inference": "benchmarks.operators.inference",
     "trajectory_training": "benchmarks.operators.trajectory_training",
 }
 RESULTS = Path(__file__).parents[1] / "results" / "operators"
