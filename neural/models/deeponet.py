@@ -11,9 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from meshes.errors import InputError, suggest
-from neural.models.fields import Coordinates, check_fields, check_kind, grid_coordinates
-from neural.models.fno import ACTIVATIONS
+from meshes.errors import InputError
+from neural.models.fields import (
+    ACTIVATIONS,
+    Coordinates,
+    check_choice,
+    check_fields,
+    grid_coordinates,
+    space_dimension,
+)
 from neural.models.spectral_convolution import positive_integer
 from neural.models.unet import CONVOLUTIONS
 
@@ -102,19 +108,13 @@ class DeepONet(nn.Module):
         self.latent = positive_integer("latent", latent)
         width = positive_integer("width", width)
         num_layers = positive_integer("num_layers", num_layers)
-        self.dimension = positive_integer("dimension", dimension)
-        if self.dimension > 3:
-            raise InputError(f"dimension={dimension} is not supported: use 1, 2 or 3")
+        self.dimension = space_dimension(dimension)
         self.num_frequencies = (
             0 if num_frequencies == 0 else positive_integer("num_frequencies", num_frequencies)
         )
-        for name, given, allowed in (
-            ("branch", branch, _BRANCHES),
-            ("activation", activation, tuple(ACTIVATIONS)),
-        ):
-            if given not in allowed:
-                raise InputError(f"{name}={given!r} is unknown. {suggest(given, allowed)}")
-        check_kind(coordinates)
+        check_choice("branch", branch, _BRANCHES)
+        check_choice("activation", activation, ACTIVATIONS)
+        check_choice("coordinates", coordinates)
         self.coordinates = coordinates
         self.sensors = _sensor_counts(sensors, self.dimension)
         self.options: dict[str, Any] = {

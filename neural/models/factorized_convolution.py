@@ -11,7 +11,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from meshes.errors import InputError, suggest
+from meshes.errors import InputError
+from neural.models.fields import check_choice
 from neural.models.spectral_convolution import (
     SpectralConvolution,
     _along,
@@ -57,10 +58,7 @@ def make_convolution(
     >>> layer(torch.ones(5, 9, 10, 2)).shape
     torch.Size([5, 9, 10, 3])
     """
-    if factorization not in FACTORIZATIONS:
-        raise InputError(
-            f"factorization={factorization!r} is unknown. {suggest(factorization, FACTORIZATIONS)}"
-        )
+    check_choice("factorization", factorization, FACTORIZATIONS)
     if factorization in ("dense", "axes"):
         if rank is not None:
             raise InputError(

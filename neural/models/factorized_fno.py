@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from torch import Tensor, nn
-from torch.nn import functional
 
-from meshes.errors import InputError, suggest
 from neural.models.factorized_convolution import AxisConvolution
-from neural.models.fields import Coordinates, check_fields, check_kind, with_coordinates
-from neural.models.fno import ACTIVATIONS, padding_fractions, project
+from neural.models.fields import (
+    ACTIVATIONS,
+    Coordinates,
+    check_choice,
+    check_fields,
+    with_coordinates,
+)
+from neural.models.fno import cropped, padded, padding_fractions, project
 from neural.models.spectral_convolution import mode_counts, positive_integer
 
 
@@ -94,11 +98,8 @@ class FactorizedFNO(nn.Module):
         num_layers = positive_integer("num_layers", num_layers)
         expansion = positive_integer("expansion", expansion)
         projection_width = positive_integer("projection_width", projection_width)
-        if activation not in ACTIVATIONS:
-            raise InputError(
-                f"activation={activation!r} is unknown. {suggest(activation, ACTIVATIONS)}"
-            )
-        check_kind(coordinates)
+        check_choice("activation", activation, ACTIVATIONS)
+        check_choice("coordinates", coordinates)
         self.padding = padding_fractions(padding, len(self.modes))
         self.activation = activation
         self.coordinates = coordinates if append_coordinates else None
@@ -147,14 +148,9 @@ class FactorizedFNO(nn.Module):
         """
         check_fields(inputs, self.in_channels, self.dimension)
         space = inputs.shape[2:]
-        extra = [round(part * size) for part, size in zip(self.padding, space, strict=True)]
-        values = self.lift(with_coordinates(inputs, self.coordinates))
-        if any(extra):
-            values = functional.pad(values, [0, 0, *(n for e in extra[::-1] for n in (0, e))])
+        values = padded(self.lift(with_coordinates(inputs, self.coordinates)), self.padding)
         activate = ACTIVATIONS[self.activation]
         for layer, (widen, narrow) in enumerate(zip(self.widen, self.narrow, strict=True)):
             convolution = self.convolutions[layer % len(self.convolutions)]
             values = values + project(convolution(values), widen, narrow, activate)
-        for axis, size in enumerate(space):
-            values = values.narrow(axis + 1, 0, size)
-        return project(values, self.hidden, self.output, activate).movedim(-1, 1)
+        return project(cropped(values, space), self.hidden, self.output, activate).movedim(-1, 1)

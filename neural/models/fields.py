@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from meshes.errors import InputError, suggest
+from neural.models.spectral_convolution import positive_integer
 
 Coordinates = Literal["cell", "vertex"]
 KINDS = ("cell", "vertex")
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": functional.gelu,
+    "relu": functional.relu,
+}
 
 
 def check_fields(inputs: Tensor, in_channels: int, dimension: int) -> None:
@@ -67,20 +73,46 @@ def check_values(inputs: Tensor) -> None:
         )
 
 
-def check_kind(coordinates: str) -> None:
-    """Refuse an unknown kind of coordinates.
+def check_choice(name: str, given: str, allowed: Iterable[str] = KINDS) -> None:
+    """Refuse an unknown word for an option.
+
+    Parameters
+    ----------
+    name, given
+        Of the option, and the word.
+    allowed
+        The words that are known; the kinds of coordinates when left out.
 
     Raises
     ------
     InputError
-        If it is neither ``"cell"`` nor ``"vertex"``.
+        If it is none of them.
 
     Examples
     --------
-    >>> check_kind("cell")
+    >>> check_choice("coordinates", "cell")
     """
-    if coordinates not in KINDS:
-        raise InputError(f"coordinates={coordinates!r} is unknown. {suggest(coordinates, KINDS)}")
+    if given not in (known := tuple(allowed)):
+        raise InputError(f"{name}={given!r} is unknown. {suggest(str(given), known)}")
+
+
+def space_dimension(given: object) -> int:
+    """The number of space axes given, if it is 1, 2 or 3.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+
+    Examples
+    --------
+    >>> space_dimension(2)
+    2
+    """
+    dimension = positive_integer("dimension", given)
+    if dimension > 3:
+        raise InputError(f"dimension={dimension} is not supported: use 1, 2 or 3")
+    return dimension
 
 
 def grid_coordinates(space: Sequence[int], coordinates: str, like: Tensor) -> Tensor:

@@ -10,15 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from meshes.errors import InputError, suggest
+from meshes.errors import InputError
 from neural.models.factorized_convolution import Factorization, Rank, make_convolution
-from neural.models.fields import KINDS, Coordinates, check_fields, with_coordinates
+from neural.models.fields import (
+    ACTIVATIONS,
+    Coordinates,
+    check_choice,
+    check_fields,
+    with_coordinates,
+)
 from neural.models.spectral_convolution import mode_counts, positive_integer
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": functional.gelu,
-    "relu": functional.relu,
-}
 _BLOCK = 2**20  # numbers in one block of the wide projection
 
 
@@ -121,13 +123,9 @@ class FNO(nn.Module):
         width = positive_integer("width", width)
         num_layers = positive_integer("num_layers", num_layers)
         projection_width = positive_integer("projection_width", projection_width)
-        for name, given, allowed in (
-            ("activation", activation, tuple(ACTIVATIONS)),
-            ("normalization", normalization, ("none", "batch")),
-            ("coordinates", coordinates, KINDS),
-        ):
-            if given not in allowed:
-                raise InputError(f"{name}={given!r} is unknown. {suggest(given, allowed)}")
+        check_choice("activation", activation, ACTIVATIONS)
+        check_choice("normalization", normalization, ("none", "batch"))
+        check_choice("coordinates", coordinates)
         self.padding = padding_fractions(padding, len(self.modes))
         self.activation = activation
         self.append_coordinates = append_coordinates
@@ -183,12 +181,9 @@ class FNO(nn.Module):
         """
         check_fields(inputs, self.in_channels, self.dimension)
         space = inputs.shape[2:]
-        extra = [round(part * size) for part, size in zip(self.padding, space, strict=True)]
         # channels last, so that every pointwise map is one matrix product
         values = with_coordinates(inputs, self.coordinates if self.append_coordinates else None)
-        values = self.lift(values)
-        if any(extra):
-            values = functional.pad(values, [0, 0, *(n for e in extra[::-1] for n in (0, e))])
+        values = padded(self.lift(values), self.padding)
         activate = ACTIVATIONS[self.activation]
         for layer, convolution in enumerate(self.convolutions):
             values = convolution(values, plus=self.pointwise[layer](values))
@@ -196,10 +191,7 @@ class FNO(nn.Module):
                 values = self.norms[layer](values.flatten(0, -2)).view(values.shape)
             if layer < len(self.convolutions) - 1:
                 values = activate(values)
-        if any(extra):
-            for axis, size in enumerate(space):
-                values = values.narrow(axis + 1, 0, size)
-        return project(values, self.hidden, self.output, activate).movedim(-1, 1)
+        return project(cropped(values, space), self.hidden, self.output, activate).movedim(-1, 1)
 
 
 def project(
@@ -222,6 +214,34 @@ def project(
         parts = list(values.split(max(1, _BLOCK // per_sample)))
     results = [output(activate(hidden(part))) for part in parts]
     return torch.cat(results) if len(results) > 1 else results[0]
+
+
+def padded(values: Tensor, fractions: Sequence[float]) -> Tensor:
+    """A field with zeros beyond the upper end of each axis; channels come last.
+
+    Examples
+    --------
+    >>> padded(torch.ones(2, 16, 15, 3), (0.25, 0.0)).shape
+    torch.Size([2, 20, 15, 3])
+    """
+    sizes = values.shape[1:-1]
+    extra = [round(part * size) for part, size in zip(fractions, sizes, strict=True)]
+    if not any(extra):
+        return values
+    return functional.pad(values, [0, 0, *(n for e in extra[::-1] for n in (0, e))])
+
+
+def cropped(values: Tensor, space: Sequence[int]) -> Tensor:
+    """The part of a field that :func:`padded` was given, on `space` points.
+
+    Examples
+    --------
+    >>> cropped(torch.ones(2, 20, 15, 3), (16, 15)).shape
+    torch.Size([2, 16, 15, 3])
+    """
+    for axis, size in enumerate(space):
+        values = values.narrow(axis + 1, 0, size)
+    return values
 
 
 def padding_fractions(padding: float | Sequence[float], dimension: int) -> tuple[float, ...]:

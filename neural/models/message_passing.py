@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from meshes.errors import InputError, suggest
-from neural.models.fields import Coordinates, check_fields, check_kind, grid_coordinates
+from meshes.errors import InputError
+from neural.models.fields import (
+    ACTIVATIONS,
+    Coordinates,
+    check_choice,
+    check_fields,
+    grid_coordinates,
+    space_dimension,
+)
 from neural.models.mesh_graph import PADDING, check_edges, grid_edges
 from neural.models.point_fields import check_points
 from neural.models.spectral_convolution import positive_integer
 
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": functional.gelu,
-    "relu": functional.relu,
-}
 _AGGREGATIONS = ("mean", "sum")
 _BLOCK = 2**21  # numbers in the messages of one block of samples
 
@@ -89,7 +91,7 @@ class MessageLayer(nn.Module):
         Tensor
             Of the shape of `nodes`.
         """
-        activate = _ACTIVATIONS[self.activation]
+        activate = ACTIVATIONS[self.activation]
         sent = self.sender(nodes).index_select(1, edges[0])
         received = self.receiver(nodes).index_select(1, edges[1])
         messages = activate(sent + received + self.edge(features))
@@ -199,18 +201,12 @@ class MessagePassingNetwork(nn.Module):
         super().__init__()
         self.in_channels = positive_integer("in_channels", in_channels)
         self.out_channels = positive_integer("out_channels", out_channels)
-        self.dimension = positive_integer("dimension", dimension)
-        if self.dimension > 3:
-            raise InputError(f"dimension={dimension} must be 1, 2 or 3")
+        self.dimension = space_dimension(dimension)
         self.width = width = positive_integer("width", width)
         num_layers = positive_integer("num_layers", num_layers)
-        for name, given, allowed in (
-            ("activation", activation, tuple(_ACTIVATIONS)),
-            ("aggregation", aggregation, _AGGREGATIONS),
-        ):
-            if given not in allowed:
-                raise InputError(f"{name}={given!r} is unknown. {suggest(given, allowed)}")
-        check_kind(coordinates)
+        check_choice("activation", activation, ACTIVATIONS)
+        check_choice("aggregation", aggregation, _AGGREGATIONS)
+        check_choice("coordinates", coordinates)
         if length is not None and not 0 < length < float("inf"):
             raise InputError(f"length={length!r} must be a positive number, or be left out")
         self.strides = tuple(positive_integer("strides", stride) for stride in strides)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from meshes.errors import InputError
-from neural.models.fields import Coordinates, check_fields, check_kind, grid_coordinates
+from neural.models.fields import Coordinates, check_choice, check_fields, grid_coordinates
 from neural.models.lsm import LatentSpectralModel
 from neural.models.point_fields import check_points
 from neural.models.point_transform import (
@@ -134,7 +134,7 @@ class PointLatentSpectralModel(nn.Module):
         self.box = _box(lower, upper, self.dimension)
         if not 0 <= padding <= 1:
             raise InputError(f"padding={padding!r} must lie between 0 and 1")
-        check_kind(coordinates)
+        check_choice("coordinates", coordinates)
         self.padding = float(padding)
         self.append_coordinates = append_coordinates
         self.coordinates = coordinates

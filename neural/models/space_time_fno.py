@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from meshes.errors import InputError, suggest
-from neural.models.fields import check_values
+from meshes.errors import InputError
+from neural.models.fields import ACTIVATIONS, check_choice, check_values
 from neural.models.space_time_convolution import SpaceTimeConvolution
 from neural.models.spectral_convolution import (
     SpectralConvolution,
@@ -19,11 +19,6 @@ from neural.models.spectral_convolution import (
     positive_integer,
 )
 from neural.models.spectral_head import OutputTimes, SpectralHead
-
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": functional.gelu,
-    "relu": functional.relu,
-}
 
 
 class SpaceTimeFNO(nn.Module):
@@ -139,10 +134,7 @@ class SpaceTimeFNO(nn.Module):
         self.latent_frames = positive_integer("latent_frames", latent_frames)
         hidden = 4 * width if hidden_width is None else hidden_width
         hidden = positive_integer("hidden_width", hidden)
-        if activation not in _ACTIVATIONS:
-            raise InputError(
-                f"activation={activation!r} is unknown. {suggest(activation, tuple(_ACTIVATIONS))}"
-            )
+        check_choice("activation", activation, ACTIVATIONS)
         self.activation = activation
         self.growth_rate = _finite("growth_rate", growth_rate)
         self.time_per_frame = _finite("time_per_frame", time_per_frame)
@@ -224,7 +216,7 @@ class SpaceTimeFNO(nn.Module):
             Shape ``(batch, out_channels, *space, latent_frames)``.
         """
         self._check_history(history)
-        activate = _ACTIVATIONS[self.activation]
+        activate = ACTIVATIONS[self.activation]
         values = history.movedim(1, -1)
         frames = values.shape[-2]
         values = values if self.embed is None else self.embed(values)

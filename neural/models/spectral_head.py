@@ -8,7 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from meshes.errors import InputError, suggest
+from meshes.errors import InputError
+from neural.models.fields import check_choice
 from neural.models.space_time_convolution import SpaceTimeConvolution
 from neural.models.spectral_convolution import mode_counts, positive_integer
 
@@ -82,10 +83,7 @@ class SpectralHead(nn.Module):
         output_times: OutputTimes = "same horizon",
     ) -> None:
         super().__init__()
-        if output_times not in _RULES:
-            raise InputError(
-                f"output_times={output_times!r} is unknown. {suggest(output_times, _RULES)}"
-            )
+        check_choice("output_times", output_times, _RULES)
         if not 0 < bias_scale < float("inf"):
             raise InputError(f"bias_scale={bias_scale!r} must be a positive number")
         self.channels = positive_integer("channels", channels)

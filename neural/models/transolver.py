@@ -8,7 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from meshes.errors import InputError
-from neural.models.fields import Coordinates, check_fields, check_kind, grid_coordinates
+from neural.models.fields import (
+    Coordinates,
+    check_choice,
+    check_fields,
+    grid_coordinates,
+    space_dimension,
+)
 from neural.models.physics_attention import PhysicsAttention, Projection
 from neural.models.point_fields import check_points
 from neural.models.spectral_convolution import positive_integer
@@ -110,16 +116,17 @@ class Transolver(nn.Module):
         super().__init__()
         self.in_channels = positive_integer("in_channels", in_channels)
         self.out_channels = positive_integer("out_channels", out_channels)
-        self.dimension = positive_integer("dimension", dimension)
-        if self.dimension > 3:
-            raise InputError(f"dimension={dimension} must be 1, 2 or 3")
+        self.dimension = space_dimension(dimension)
         width = positive_integer("width", width)
         num_layers = positive_integer("num_layers", num_layers)
         num_heads = positive_integer("num_heads", num_heads)
         num_slices = positive_integer("num_slices", num_slices)
         hidden_ratio = positive_integer("hidden_ratio", hidden_ratio)
-        check_kind(coordinates)
-        if isinstance(num_references, bool) or not 0 <= num_references <= 64:
+        check_choice("coordinates", coordinates)
+        num_references = (
+            0 if num_references == 0 else positive_integer("num_references", num_references)
+        )
+        if num_references > 64:
             raise InputError(f"num_references={num_references!r} must lie between 0 and 64")
         if num_references and not append_coordinates:
             raise InputError("num_references needs append_coordinates=True, or must be 0")

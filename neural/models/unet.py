@@ -11,8 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from meshes.errors import InputError, suggest
-from neural.models.fields import Coordinates, check_fields, check_kind, with_coordinates
+from meshes.errors import InputError
+from neural.models.fields import (
+    Coordinates,
+    check_choice,
+    check_fields,
+    space_dimension,
+    with_coordinates,
+)
 from neural.models.spectral_convolution import positive_integer
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU}
@@ -115,17 +121,11 @@ class UNet(nn.Module):
         self.out_channels = positive_integer("out_channels", out_channels)
         width = positive_integer("width", width)
         num_scales = positive_integer("num_scales", num_scales)
-        self.dimension = positive_integer("dimension", dimension)
+        self.dimension = space_dimension(dimension)
         projection_width = positive_integer("projection_width", projection_width)
-        if self.dimension > 3:
-            raise InputError(f"dimension={dimension} is not supported: use 1, 2 or 3")
-        for name, given, allowed in (
-            ("normalization", normalization, _NORMALIZATIONS),
-            ("activation", activation, tuple(_ACTIVATIONS)),
-        ):
-            if given not in allowed:
-                raise InputError(f"{name}={given!r} is unknown. {suggest(given, allowed)}")
-        check_kind(coordinates)
+        check_choice("normalization", normalization, _NORMALIZATIONS)
+        check_choice("activation", activation, _ACTIVATIONS)
+        check_choice("coordinates", coordinates)
         self.append_coordinates = append_coordinates
         self.coordinates = coordinates
         self.patch = _patch_sizes(patch, self.dimension)
