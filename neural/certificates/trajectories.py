@@ -76,7 +76,7 @@ def certify_trajectory(
     estimate = float(torch.sqrt(estimator.squared(predicted)))
     rate = residual.rate_of_change(torch.cat([residual.forward_known(), predicted]))
     changes = float(torch.sqrt(estimator.dual_square(rate)))
-    size = estimator.norm(predicted, residual.forward_known())
+    size = estimator.size(predicted)
     return Certificate(
         "estimate",
         "spectral",
@@ -96,6 +96,7 @@ def certify_rollout(
     num_frames: int,
     *,
     static: np.ndarray | None = None,
+    begin: float | None = None,
 ) -> Certificate:
     """Continue a trajectory with a surrogate, and estimate the error of what it predicts.
 
@@ -113,6 +114,9 @@ def certify_rollout(
         Frames to predict.
     static
         ``(static_channel, *shape)``, where the surrogate takes such.
+    begin
+        Time of the first frame, which counts where the equation changes in time; the problem's
+        first time when left out.
 
     Returns
     -------
@@ -143,7 +147,8 @@ def certify_rollout(
     fixed = None if static is None else np.asarray(static)[None]
     predicted = surrogate.rollout(known[None], num_frames, fixed)[0]
     frames = np.concatenate([known, predicted])
-    times = surrogate.time_step * np.arange(len(frames))
+    first = problem.times[0] if begin is None else begin
+    times = first + surrogate.time_step * np.arange(len(frames))
     return certify_trajectory(problem, grid, times, frames, len(known))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -168,14 +168,15 @@ def parareal(
     estimates = [_finite(estimator, residual.forward(current))]
     span = _spacing(residual)
     start = residual.known[-1:]
+    begins = residual.times[len(residual.known) - 1 : -1]
     for _ in range(chosen.num_iterations):
         before = torch.cat([start, current[:-1]])
-        jump = propagate(residual, before, span, chosen.fine_steps) - propagate(
-            residual, before, span, chosen.coarse_steps
+        jump = _all(residual, before, begins, span, chosen.fine_steps) - _all(
+            residual, before, begins, span, chosen.coarse_steps
         )
         states = [start[0]]
-        for number in range(len(current)):
-            coarse = propagate(residual, states[-1][None], span, chosen.coarse_steps)[0]
+        for number, moment in enumerate(begins):
+            coarse = propagate(residual, states[-1][None], span, chosen.coarse_steps, moment)[0]
             states.append(coarse + jump[number])
         current = torch.stack(states[1:])
         estimates.append(float(estimator(current)))
@@ -183,9 +184,32 @@ def parareal(
     return Refinement(current, tuple(estimates), reason, time.perf_counter() - begin)
 
 
-def propagate(residual: SpaceTimeResidual, states: Tensor, span: float, num_steps: int) -> Tensor:
-    """States ``(batch, channel, *shape)`` after a time, by ETDRK4."""
-    start = residual.times[0]
+def _all(
+    residual: SpaceTimeResidual,
+    states: Tensor,
+    begins: Sequence[float],
+    span: float,
+    num_steps: int,
+) -> Tensor:
+    """States after a time from their own moments: one batch where these make no difference."""
+    if residual.autonomous:
+        return propagate(residual, states, span, num_steps)
+    parts = [
+        propagate(residual, states[number : number + 1], span, num_steps, moment)
+        for number, moment in enumerate(begins)
+    ]
+    return torch.cat(parts)
+
+
+def propagate(
+    residual: SpaceTimeResidual,
+    states: Tensor,
+    span: float,
+    num_steps: int,
+    begin: float | None = None,
+) -> Tensor:
+    """States ``(batch, channel, *shape)`` a time after `begin`, or the first, by ETDRK4."""
+    start = residual.times[0] if begin is None else begin
     stop = start + span
     found: Tensor = rollout(
         residual.evolution,

@@ -111,13 +111,14 @@ class ResidualEstimator:
     def errors(self, frames: Tensor, reference: Tensor) -> TrajectoryErrors:
         """Distance of frames to a reference solution, and what the estimator makes of it.
 
-        The energy norm of the error e is
+        With L = A + i B, real and imaginary symbol, the energy norm of the error e is
 
-        ‖e‖² = ∫ ‖∂e/∂t‖²_{-1} + ‖L e‖²_{-1} dt + ‖(−Re L)^½ e(T)‖²_{-1}.
+        ‖e‖² = ∫ ‖∂e/∂t − i B e‖²_{-1} + ‖A e‖²_{-1} dt + ‖(−A)^½ e(T)‖²_{-1}.
 
         For a linear equation and e = 0 at the first time this equals ∫ ‖R‖²_{-1} dt for
         the continuous problem; with advection the two differ by factors that depend on
-        the flow and on viscosity, but not on the grid.
+        the flow and on viscosity, but not on the grid. Where L has an imaginary part the rate
+        is that in the frame of the wave: an error that is carried along costs nothing.
 
         Parameters
         ----------
@@ -141,21 +142,30 @@ class ResidualEstimator:
             effectivity=estimate / energy if energy > 0 else float("inf"),
         )
 
-    def norm(self, modes: Tensor, known: Tensor | None = None) -> float:
-        """The energy norm of :meth:`errors`.
+    def norm(self, modes: Tensor) -> float:
+        """The energy norm of :meth:`errors`, of Fourier coefficients at the predicted times."""
+        residual = self.residual
+        rate = residual.rate_of_change(
+            torch.cat([torch.zeros_like(residual.forward_known()), modes])
+        )
+        if residual.linear.is_complex():
+            rate = rate - 1j * residual.linear.imag * modes
+        return self._energy(rate, residual.linear.real * modes, modes[-1])
 
-        Parameters
-        ----------
-        modes, known
-            Fourier coefficients at the predicted and at the known times; zero at these when
-            left out, as an error is.
+    def size(self, modes: Tensor) -> float:
+        """What errors are compared with: ∂u/∂t and L u of predicted and known frames.
+
+        As the energy norm, but with the whole rate, which does not vanish for a wave that is
+        carried along.
         """
         residual = self.residual
-        before = torch.zeros_like(residual.forward_known()) if known is None else known
-        rate = residual.rate_of_change(torch.cat([before, modes]))
-        last = -residual.linear.real * self.dual_weight * modes[-1].abs() ** 2
-        squares = self.dual_square(rate) + self.dual_square(residual.linear * modes)
-        return float(torch.sqrt(squares + last.sum().clamp(min=0.0)))
+        rate = residual.rate_of_change(torch.cat([residual.forward_known(), modes]))
+        return self._energy(rate, residual.linear * modes, modes[-1])
+
+    def _energy(self, rate: Tensor, image: Tensor, last: Tensor) -> float:
+        end = -self.residual.linear.real * self.dual_weight * last.abs() ** 2
+        squares = self.dual_square(rate) + self.dual_square(image)
+        return float(torch.sqrt(squares + end.sum().clamp(min=0.0)))
 
     def _square(self, modes: Tensor) -> Tensor:
         return torch.sum(self.steps * self.volume * modes.abs() ** 2)

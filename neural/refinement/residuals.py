@@ -53,6 +53,8 @@ class SpaceTimeResidual:
     derivative
         Rows of the differentiation matrix that belong to the predicted frames, ``(T, num_known
         + T)``.
+    autonomous
+        Whether the equation is the same at all times.
 
     Raises
     ------
@@ -115,7 +117,7 @@ class SpaceTimeResidual:
         )
         self.evolution = evolution
         self._known_modes: Tensor = self.transforms.forward(self.known)
-        self._autonomous = self._is_autonomous()
+        self.autonomous = self._is_autonomous()
 
     @property
     def num_predicted(self) -> int:
@@ -166,7 +168,7 @@ class SpaceTimeResidual:
 
     def right_hand_side(self, frames_hat: Tensor) -> Tensor:
         """L û + N(û) at the predicted frames, in Fourier coefficients."""
-        if self._autonomous:
+        if self.autonomous:
             return self._rate(self.times[-1], frames_hat)
         later = self.times[len(self.known) :]
         parts = [self._rate(time, frames_hat[number]) for number, time in enumerate(later)]
@@ -181,8 +183,7 @@ class SpaceTimeResidual:
         return result
 
     def _is_autonomous(self) -> bool:
-        """Whether the rates at the first and at the last time agree for a known state."""
+        """Whether the rates of a known state agree at all times, not only at both ends."""
         state = self._known_modes[0]
-        return bool(
-            torch.equal(self._rate(self.times[0], state), self._rate(self.times[-1], state))
-        )
+        first = self._rate(self.times[0], state)
+        return all(torch.equal(first, self._rate(time, state)) for time in self.times[1:])
