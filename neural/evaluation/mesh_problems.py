@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,41 @@ import numpy.typing as npt
 
 from meshes.errors import InputError
 from meshes.field import Field
-from meshes.structured import FloatArray
+from meshes.structured import FloatArray, StructuredGrid
 from meshes.unstructured import UnstructuredMesh
 from neural.training.mesh_files import MeshFileReader
 from operators.spatial import as_spatial_function
 from pdesolve.problems.base import Problem, ProblemFamily
 from pdesolve.problems.registry import FAMILIES, get_family
 from pdesolve.random_streams import sample_generator
+
+
+@dataclass(frozen=True, eq=False)
+class LinearOnCells:
+    """Values at the vertices of a mesh as a function that is linear on the cells.
+
+    Parameters
+    ----------
+    field
+        One channel on the mesh.
+
+    Examples
+    --------
+    >>> mesh = UnstructuredMesh([[0.0], [1.0]], [[0, 1]], "interval")
+    >>> LinearOnCells(Field(mesh, [1.0, 3.0])).evaluate([[0.25]])
+    array([1.5])
+    """
+
+    field: Field
+
+    def on(self, grid: StructuredGrid) -> FloatArray:
+        """Values at the grid's points."""
+        values: FloatArray = self.field.resample(grid).values[0]
+        return values
+
+    def evaluate(self, points: npt.ArrayLike) -> FloatArray:
+        """Values at points ``(n, dimension)``."""
+        return self.field.evaluate(points)[0]
 
 
 def mesh_of(source: Any) -> UnstructuredMesh | None:
@@ -97,7 +126,7 @@ def _drawn(
 
 def _made(family: ProblemFamily, info: Any, values: FloatArray, mesh: UnstructuredMesh) -> Problem:
     fields = {
-        name: Field(mesh, channel, (name,))
+        name: LinearOnCells(Field(mesh, channel, (name,)))
         for name, channel in zip(info.inputs, values, strict=True)
     }
     return family.problem(fields)
