@@ -111,7 +111,7 @@ def space_dimension(given: object) -> int:
     """
     dimension = positive_integer("dimension", given)
     if dimension > 3:
-        raise InputError(f"dimension={dimension} is not supported: use 1, 2 or 3")
+        raise InputError(f"dimension={dimension} is not supported: it must be 1, 2 or 3")
     return dimension
 
 

@@ -57,8 +57,9 @@ class FNO(nn.Module):
     padding
         Length added at the upper end of each axis, as a fraction of the side (one number,
         or one an axis; 0 on periodic axes). A grid of n values becomes n + round(padding
-        · n). It is a fraction, not a number of cells, so that the padded box is
-        the same at every resolution.
+        · n). It is a fraction, not a number of cells: the padded box is the same at every
+        resolution where padding · n is a whole number (such as 0.125 for multiples of 8), and
+        differs by up to half a spacing elsewhere, which limits the transfer.
     append_coordinates
         Whether the coordinates of the grid, scaled to [0, 1], are extra input channels.
     coordinates

@@ -123,11 +123,10 @@ class Transolver(nn.Module):
         num_slices = positive_integer("num_slices", num_slices)
         hidden_ratio = positive_integer("hidden_ratio", hidden_ratio)
         check_choice("coordinates", coordinates)
-        num_references = (
-            0 if num_references == 0 else positive_integer("num_references", num_references)
-        )
-        if num_references > 64:
-            raise InputError(f"num_references={num_references!r} must lie between 0 and 64")
+        if type(num_references) is not int or not 0 <= num_references <= 64:
+            raise InputError(
+                f"num_references={num_references!r} must be an integer between 0 and 64"
+            )
         if num_references and not append_coordinates:
             raise InputError("num_references needs append_coordinates=True, or must be 0")
         self.append_coordinates = append_coordinates

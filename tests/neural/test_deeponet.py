@@ -129,7 +129,7 @@ def test_rejects_points() -> None:
         ({"sensors": (16,)}, "must be one number or 2"),
         ({"sensors": 0}, r"sensors\[0\]=0 must be an integer"),
         ({"num_frequencies": -1}, "num_frequencies=-1 must be an integer"),
-        ({"dimension": 4}, "use 1, 2 or 3"),
+        ({"dimension": 4}, "must be 1, 2 or 3"),
         ({"latent": 0}, "latent=0 must be an integer"),
         ({"coordinates": "node"}, "coordinates='node' is unknown"),
     ],

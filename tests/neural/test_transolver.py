@@ -140,6 +140,7 @@ def test_local_temperature_starts_as_the_common_one() -> None:
         (lambda: Transolver(1, 1, dimension=4), "must be 1, 2 or 3"),
         (lambda: Transolver(1, 1, projection="conv"), "projection='conv' is unknown"),
         (lambda: Transolver(1, 1, num_references=-1), "between 0 and 64"),
+        (lambda: Transolver(1, 1, num_references=2.5), "must be an integer between"),
         (lambda: Transolver(1, 1, num_references=2, append_coordinates=False), "needs append"),
         (lambda: small()(*map(torch.zeros, [(1, 2, 9), (8, 2)])), "do not fit the input"),
         (lambda: small()(torch.zeros(1, 3, 9), torch.zeros(9, 2)), "does not fit this model"),
