@@ -132,14 +132,21 @@ def _skr(request: StrategyRequest) -> Strategy:
 
 
 def _downstream(request: StrategyRequest) -> Strategy:
+    options = {"ksp_type": "bcgs", "pc_type": "ilu", "pc_factor_levels": _fill_levels(request)}
+    return _numbered_downstream(request, "downstream", options)
+
+
+def _fill_levels(request: StrategyRequest) -> int:
+    """In 2D more fill is cheap and saves most iterations; in 3D it is neither."""
+    return 3 if request.grid.dimension == 2 else 0
+
+
+def _numbered_downstream(request: StrategyRequest, name: str, options: dict[str, Any]) -> Strategy:
     from pdesolve.sequences._petsc_sources import StencilSource
 
-    # in 2D more fill is cheap and saves most iterations; in 3D it is neither
-    levels = 3 if request.grid.dimension == 2 else 0
-    options = {"ksp_type": "bcgs", "pc_type": "ilu", "pc_factor_levels": levels}
-    settings = SequenceSettings("downstream", chunk=None, solver_parameters=options)
     refuse_discretization(request)
-    refuse_order(request, "downstream")
+    refuse_order(request, name)
+    settings = SequenceSettings(name, chunk=None, solver_parameters=options)
     source = StencilSource(request.grid, request.reference, downstream=True)
     return sequence(request, settings, source)
 
@@ -228,6 +235,14 @@ def _fast_transform(request: StrategyRequest) -> Strategy:
         "pc_type": "python",
         "pc_python_type": "pdesolve.pc.FastPoisson",
     }
+    if request.uses_stencils and not request.symmetric:  # convection
+        options |= {
+            "ksp_type": "bcgs",
+            "ksp_pc_side": "right",
+            "pc_python_type": "pdesolve.pc.FastConvection",
+            "fast_convection_pc_factor_levels": _fill_levels(request),
+        }
+        return _numbered_downstream(request, "fast-transform", options)
     if not request.uses_stencils:  # waves
         options |= {
             "ksp_type": "gmres",
@@ -244,7 +259,7 @@ def _fast_transform_refusal(request: StrategyRequest) -> str:
         if request.grid.dimension > 1 and max(request.grid.shape) <= LARGEST_AXIS:
             return ""
         return f"is for waves in 2D and 3D on grids of at most {LARGEST_AXIS} cells an axis"
-    return symmetric_refusal(request)
+    return "" if request.uses_stencils else symmetric_refusal(request)
 
 
 def _multigrid(request: StrategyRequest) -> Strategy:
@@ -272,7 +287,7 @@ SEQUENCE_STRATEGIES: dict[str, NamedStrategy] = {
     ),
     "fast-transform": NamedStrategy(
         _fast_transform,
-        "sine and cosine transforms, or eigenvectors along axes for waves, as preconditioner",
+        "transforms along each axis as preconditioner: sines, cosines, or eigenvectors",
         _fast_transform_refusal,
     ),
     "downstream": NamedStrategy(

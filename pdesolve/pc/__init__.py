@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pdesolve.pc._petsc_fast_convection import FastConvection as FastConvection
     from pdesolve.pc._petsc_fast_helmholtz import FastHelmholtz as FastHelmholtz
     from pdesolve.pc._petsc_fast_poisson import FastPoisson as FastPoisson
     from pdesolve.pc._petsc_rescaled import Rescaled as Rescaled
@@ -25,6 +26,7 @@ _HOME = {
     "AxisTransform": "fast_poisson",
     "ComplexAxis": "fast_helmholtz",
     "ConstantOperator": "constant_operator",
+    "FastConvection": "_petsc_fast_convection",
     "FastHelmholtz": "_petsc_fast_helmholtz",
     "FastHelmholtzSolver": "fast_helmholtz",
     "FastPoisson": "_petsc_fast_poisson",
