@@ -68,8 +68,7 @@ class FastConvection:
 
     def __init__(self) -> None:
         self._inner: Any = None
-        self._solver: FastSolver | None = None
-        self._scale: FloatArray | None = None
+        self._solver: _ScaledSolver | None = None
         self._corrected: Any = None
 
     def setFromOptions(self, pc: Any) -> None:  # noqa: N802
@@ -87,7 +86,7 @@ class FastConvection:
         self._solver = self._corrected = None
         if not any(periodic) and min(shape) > 2 and max(shape) <= LARGEST_AXIS:
             lines = _Lines.of(matrix, shape)
-            self._solver, self._scale = _solver_of(lines, matrix)
+            self._solver = _solver_of(lines, matrix)
             if lines.growth > EXACT_GROWTH:
                 self._corrected = matrix
         if self._solver is None:
@@ -99,27 +98,20 @@ class FastConvection:
     def apply(self, pc: Any, x: Any, y: Any) -> None:
         """Y = A⁻¹ x, or about that (called by PETSc)."""
         del pc
-        if self._solver is None or self._scale is None:
+        if self._solver is None:
             if self._inner is None:
                 raise InputError(
                     "FastConvection is applied before its set-up; call KSP.setUp() first"
                 )
             self._inner.apply(x, y)
             return
-        y.array = self._inverse(x.array_r)
+        y.array = self._solver.solve(x.array_r)
         if self._corrected is not None:
             left = x.duplicate()
             self._corrected.mult(y, left)
             left.aypx(-1.0, x)
-            y.array = y.array_r + self._inverse(left.array_r)
+            y.array = y.array_r + self._solver.solve(left.array_r)
             left.destroy()
-
-    def _inverse(self, right: FloatArray) -> FloatArray:
-        assert self._solver is not None
-        assert self._scale is not None
-        scaled = right.reshape(self._scale.shape) / self._scale
-        result: FloatArray = (self._solver.solve(scaled) * self._scale).ravel()
-        return result
 
     def view(self, pc: Any, viewer: Any) -> None:
         """Say what it is in ``-ksp_view`` (called by PETSc)."""
@@ -132,6 +124,28 @@ class FastConvection:
         del pc
         if self._inner is not None:
             self._inner.destroy()
+
+
+@dataclass(frozen=True, eq=False)
+class _ScaledSolver:
+    """S L⁻¹ S⁻¹ on flat vectors.
+
+    Parameters
+    ----------
+    solver
+        L⁻¹.
+    scale
+        S, of the grid's shape.
+    """
+
+    solver: FastSolver
+    scale: FloatArray
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        """The answer for a right-hand side."""
+        scaled = right.reshape(self.scale.shape) / self.scale
+        answer: FloatArray = (self.solver.solve(scaled) * self.scale).ravel()
+        return answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,17 +218,17 @@ class _Lines:
         return total
 
 
-def _solver_of(lines: _Lines, matrix: Any) -> tuple[FastSolver | None, FloatArray | None]:
-    """The solver and the scaling, or nothing where the matrix is another or they overflow."""
+def _solver_of(lines: _Lines, matrix: Any) -> _ScaledSolver | None:
+    """The solver, or nothing where the matrix is another or they overflow."""
     if not lines.growth <= LARGEST_GROWTH:
-        return None, None
+        return None
     means = [math.sqrt(a * b) for a, b in zip(lines.lower, lines.upper, strict=True)]
     sides = [
         (1.0 + first / mean, 1.0 + last / mean)
         for (first, last), mean in zip(lines.ends, means, strict=True)
     ]
     if min(min(pair) for pair in sides) < 0:  # eigenvalues that AxisTransform does not have
-        return None, None
+        return None
     probe, image = matrix.createVecs()
     with probe as array:
         array[:] = np.random.default_rng(0).random(array.size)
@@ -224,7 +238,7 @@ def _solver_of(lines: _Lines, matrix: Any) -> tuple[FastSolver | None, FloatArra
     probe.destroy()
     image.destroy()
     if not difference <= ROUNDING * abs(lines.diagonal):
-        return None, None
+        return None
     axes = [AxisTransform(n, *pair) for n, pair in zip(lines.shape, sides, strict=True)]
     shift = lines.diagonal - 2.0 * sum(means)
     scale = np.ones(lines.shape)
@@ -232,4 +246,4 @@ def _solver_of(lines: _Lines, matrix: Any) -> tuple[FastSolver | None, FloatArra
         rate = 0.5 * math.log(lines.lower[axis] / lines.upper[axis])
         along = np.exp(rate * (np.arange(n) - 0.5 * (n - 1)))
         scale *= along.reshape([-1 if k == axis else 1 for k in range(len(lines.shape))])
-    return FastSolver(axes, means, shift), scale
+    return _ScaledSolver(FastSolver(axes, means, shift), scale)
