@@ -6,14 +6,21 @@ random periodic function g, so that it lies between 0.2 and 0.4. The material is
 incompressible, with the energy w = c₁ (I₁ − 3) + c₂ (I₂ − 3) of Rivlin and Saunders. The
 inputs are the coordinates of 972 points, the output is the von Mises stress there.
 
-Z. Li, D. Z. Huang, B. Liu, A. Anandkumar (2023), Fourier neural operator with learned
-deformations for PDEs on general geometries, JMLR 24, doi:10.48550/arXiv.2207.05209, have
-a cell with such a void, a clamped bottom, traction at the top and a material of this kind.
-Our own choices are: plane strain, g as a sum of cosines and sines whose sizes follow the
-covariance (−Δ + 9)⁻¹ scaled to a standard deviation of `ROUGHNESS`, Taylor–Hood elements
-on triangles, points drawn evenly over the material, and which scalar of the stress is the
-output. Constants and load are arguments; their ratio decides how far the cell stretches.
-Errors on these data are not comparable digit by digit with the published ones.
+What is whose:
+
+- Of the public benchmark are 972 points, their coordinates as the two inputs, one number for the
+  stress as output, and 1000 samples for training and 200 for testing.
+- After Z. Li, D. Z. Huang, B. Liu, A. Anandkumar (2023), Fourier neural operator with learned
+  deformations for PDEs on general geometries, JMLR 24, doi:10.48550/arXiv.2207.05209, but
+  *not compared with its text number by number*, are the cell with such a void and the formula
+  of its radius, the clamped bottom, the kind of material, `C1`, `C2`, and `TRACTION`. They are
+  arguments; with these values the strains are of the size of 10⁻⁴, so that the problem is
+  nearly linear, and the stress scales with the traction.
+- Our own are: plane strain; g as a sum of cosines and sines whose sizes follow the covariance
+  (−Δ + 9)⁻¹ scaled to a standard deviation of `ROUGHNESS`; Taylor–Hood elements on triangles;
+  points drawn evenly over the material; von Mises' scalar.
+
+Errors on these data are therefore not comparable digit by digit with published ones.
 
 Run: ``python examples/benchmarks/elasticity_data.py --num-samples 1000 --split train --out
 elasticity_train.h5``, and again with ``--split test --num-samples 200``. Needs Gmsh.

@@ -6,13 +6,19 @@ random heights and slopes, joined by cubic polynomials. Steady Navier–Stokes f
 freely. The mesh has 129 × 129 vertices, equally spaced along the pipe and across it; the
 inputs are their coordinates, the output is the horizontal velocity there.
 
-Z. Li, D. Z. Huang, B. Liu, A. Anandkumar (2023), Fourier neural operator with learned
-deformations for PDEs on general geometries, JMLR 24, doi:10.48550/arXiv.2207.05209, have
-this geometry, viscosity and inflow. Our own choices are: the first and last node lie at
-height 0 with slope 0, so that the flow enters and leaves straight; sections are moved
-vertically; heights and slopes are uniform in the ranges of the arguments. The solver is
-this project's (Taylor–Hood elements, Newton's method), so errors on these data are not
-comparable digit by digit with the published ones.
+What is whose:
+
+- Of the public benchmark are the 129 × 129 mesh, its coordinates as the two inputs, the
+  horizontal velocity as output, and 1000 samples for training and 200 for testing.
+- After Z. Li, D. Z. Huang, B. Liu, A. Anandkumar (2023), Fourier neural operator with learned
+  deformations for PDEs on general geometries, JMLR 24, doi:10.48550/arXiv.2207.05209, but
+  *not compared with its text number by number*, are length, width, viscosity, the inflow, five
+  nodes with cubic polynomials, heights within ±2 and slopes within ±1 (arguments).
+- Our own are: the first and last node lie at height 0 with slope 0, so that the flow enters and
+  leaves straight; sections are moved vertically; heights and slopes are uniform; Taylor–Hood
+  elements and Newton's method.
+
+Errors on these data are therefore not comparable digit by digit with published ones.
 
 Run: ``python examples/benchmarks/pipe_data.py --num-samples 1000 --split train --out
 pipe_train.h5`` (about 10 s a sample at full size, half a second with ``--shape 33 33``), and
