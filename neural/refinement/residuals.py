@@ -103,8 +103,8 @@ class SpaceTimeResidual:
             )
         if not bool(torch.isfinite(self.known).all()):
             raise InputError("the known frames are not finite")
-        chosen = order or (6 if len(self.known) >= 3 else 4)
-        matrix = differentiation_matrix(self.times, chosen)
+        usual = 6 if len(self.known) >= 3 else 4
+        matrix = differentiation_matrix(self.times, usual if order is None else order)
         self.derivative = self.transforms.asarray(matrix[len(self.known) :])
         self.parameters = {
             name: self.transforms.asarray(value) for name, value in evolution.parameters.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,24 @@ MASK = "mask"
 _ARRAYS = {"points": "f", "inputs": "f", "outputs": "f", "cells": "i", MASK: "u"}
 
 FloatArray = npt.NDArray[np.float64]
+
+
+def _all_of(kind: Any) -> Callable[[Any], bool]:
+    return lambda given: isinstance(given, list) and all(isinstance(item, kind) for item in given)
+
+
+_TYPES: dict[str, Callable[[Any], bool]] = {
+    "family": lambda given: isinstance(given, str),
+    "inputs": _all_of(str),
+    "outputs": _all_of(str),
+    "lower": _all_of(int | float),
+    "upper": _all_of(int | float),
+    "cell_type": lambda given: given is None or isinstance(given, str),
+    "units": lambda given: isinstance(given, dict),
+    "seed": lambda given: given is None or isinstance(given, int),
+    "split": lambda given: given is None or isinstance(given, str),
+    "settings": lambda given: isinstance(given, dict),
+}
 
 
 @dataclass(frozen=True)
@@ -362,6 +380,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     missing += [name for name in ("points", "inputs", "outputs") if name not in arrays]
     if missing:
         raise DataFileError(f"'{path}' is incomplete: it lacks {', '.join(missing)}")
+    wrong = [key for key, good in _TYPES.items() if not good(described[key])]
+    if wrong:
+        raise DataFileError(f"'{path}' is damaged: {', '.join(wrong)} of another type than written")
     return arrays, described
 
 

@@ -208,12 +208,8 @@ class TrajectoryDataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Window]:
         """Training batches, in a new order each epoch."""
         dataset = self.split("train")
-        return DataLoader(
-            dataset,
-            batch_size=self.batch_size,
-            sampler=EpochSampler(len(dataset), self.seed),
-            drop_last=self.drop_last,
-            num_workers=self.num_workers,
+        return self._loader(
+            dataset, sampler=EpochSampler(len(dataset), self.seed), drop_last=self.drop_last
         )
 
     def val_dataloader(self) -> DataLoader[Window] | list[Any]:
@@ -229,8 +225,17 @@ class TrajectoryDataModule(lightning.LightningDataModule):
         return self._ordered("test")
 
     def _ordered(self, name: str) -> DataLoader[Window]:
+        return self._loader(self.split(name))
+
+    def _loader(self, dataset: WindowDataset, **options: Any) -> DataLoader[Window]:
+        device = getattr(getattr(self.trainer, "strategy", None), "root_device", None)
         return DataLoader(
-            self.split(name), batch_size=self.batch_size, num_workers=self.num_workers
+            dataset,
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=device is not None and device.type == "cuda",
+            **options,
         )
 
 

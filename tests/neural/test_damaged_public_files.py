@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import torch
 
 from meshes.errors import InputError
 from neural.training.layouts import open_samples
+from neural.training.mesh_files import write_mesh_samples
 from operators.failures import DataFileError
 
 pytestmark = pytest.mark.torch
@@ -72,6 +75,25 @@ def test_tensors_that_require_gradients_are_numbers_too(tmp_path) -> None:
     torch.save({"x": values, "y": torch.ones(3, 8, 8)}, tmp_path / "set.pt")
     read = open_samples(tmp_path / "set.pt").read()[0]
     np.testing.assert_array_equal(read[:, 0], values.detach().numpy())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("inputs", "ab"), ("lower", [None]), ("settings", 3), ("units", []), ("seed", "x"),
+     ("outputs", [["u"]]), ("family", 1), ("cell_type", 2)],
+)  # fmt: skip
+def test_a_mesh_file_with_another_description(tmp_path, key, value) -> None:
+    path = write_mesh_samples(
+        tmp_path / "bar.h5", family="bar", points=[[0.0], [0.4], [1.0]],
+        inputs={"load": [[1.0, 2.0, 3.0]]}, outputs={"u": [[0.0, 1.0, 0.0]]},
+    )  # fmt: skip
+    with h5py.File(path, "a") as file:
+        described = json.loads(bytes(file["description"][:]).decode())
+        del file["description"]
+        text = json.dumps({**described, key: value}).encode()
+        file["description"] = np.frombuffer(text, np.uint8)
+    with pytest.raises(DataFileError, match="of another type"):
+        open_samples(path)
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".mat", ".h5"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from meshes.errors import InputError
 from neural.certificates.trajectories import certify_trajectory
 from neural.refinement.classical import PararealSettings, parareal
 from neural.refinement.estimator import ResidualEstimator
@@ -62,3 +63,9 @@ def test_effectivity_does_not_depend_on_the_speed_of_a_wave(velocity):
     # the certificate is relative to a size that does not vanish for a wave
     whole = torch.cat([frames[:1], frames[1:] * growing])
     assert 0 < certify_trajectory(problem, grid, problem.times, whole).upper < 0.1
+
+
+def test_an_order_of_zero_is_refused():
+    problem, grid, frames = changing(lambda _: 1.0)
+    with pytest.raises(InputError, match="order=0"):
+        SpaceTimeResidual(problem, grid, problem.times, frames[:1], order=0)
