@@ -81,7 +81,8 @@ class UNet(nn.Module):
     ------
     InputError
         If a size is not a positive integer, an option is unknown, or (when applied) the
-        input has other channels or another dimension.
+        input has other channels or another dimension, or (in training) batch normalisation
+        has a single value of a channel.
 
     References
     ----------
@@ -205,6 +206,13 @@ class UNet(nn.Module):
 
     def _stages(self, values: Tensor, at_scale: Sequence[Callable[[Tensor], Tensor]]) -> Tensor:
         """Down and up again, ``(batch, width, *space)`` to the same shape."""
+        coarsest = [size >> (len(self.channels) - 1) for size in values.shape[2:]]
+        batch_norm = self.options["normalization"] == "batch"
+        if self.training and batch_norm and len(values) * math.prod(coarsest) == 1:
+            raise InputError(
+                "one sample whose coarsest grid is one point cannot be normalised over the batch: "
+                "give two samples or more, fewer num_scales, or normalization='group'"
+            )
         skips = []
         for scale, convolution in enumerate(self.down):
             values = convolution(self.pool(values) if scale else values)
