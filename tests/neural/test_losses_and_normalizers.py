@@ -24,6 +24,15 @@ def test_relative_l2_by_hand_and_its_reductions() -> None:
     assert float(RelativeL2("sum")(prediction, target)) == pytest.approx(1.3)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_norms_are_not_taken_in_half_precision(dtype: torch.dtype) -> None:
+    target = torch.full((1, 1, 40, 40), 4096.0, dtype=dtype)  # the norm is beyond float16
+    for loss in (RelativeL2(), RelativeH1(0.0)):
+        found = loss(target + 512, target)
+        assert found.dtype == torch.float32
+        assert float(found) == pytest.approx(0.125)
+
+
 def test_relative_h1_adds_the_differences() -> None:
     target = torch.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
     prediction = target + 1  # differences are exact, values are not

@@ -81,6 +81,7 @@ def relative_l2(prediction: Tensor, target: Tensor, *, what: str = "target") -> 
     tensor([0.8000])
     """
     check_shapes(prediction, target)
+    target = at_least_float32(target)
     errors = (prediction - target).flatten(1).norm(dim=1)
     return relative(errors, target.flatten(1).norm(dim=1), what)
 
