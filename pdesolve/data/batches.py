@@ -97,7 +97,7 @@ class BatchStrategy:
         self._estimator = estimator
         self._convert = convert
         stencil = 2 * grid.dimension + 1
-        self.in_batches = True
+        self.in_batches = self.samples_apart = True
         most = BATCH_BYTES if convert is None else DEVICE_BYTES
         self.size = max(1, most // (8 * stencil * grid.num_points))
         wanted = WANTED_VALUES if convert is None else WANTED_ON_DEVICE

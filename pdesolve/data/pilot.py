@@ -15,9 +15,10 @@ from meshes.errors import InputError
 from operators.failures import SolveFailure
 from pdesolve.data.ordering import sample_order
 from pdesolve.data.requests import StrategyRequest
-from pdesolve.data.samples import BY_NUMBER, SampleTask, Strategy
+from pdesolve.data.samples import BY_NUMBER, SampleRecord, SampleTask, Strategy
 from pdesolve.data.schema import Status, to_json
 from pdesolve.data.shards import CHOICE, write_safely
+from pdesolve.data.solved_before import after_trial
 from pdesolve.data.strategies import (
     STRATEGIES,
     applicable,
@@ -172,11 +173,13 @@ def choose(
         names = [name for name in possible if name not in left_out]
     if len(tasks) < FEWEST:
         return Choice("independent", f"fewer than {FEWEST} samples do not pay for a trial")
-    kept: list[Strategy] = [] if winner is None else winner
-    choice = _fastest(names, request, tasks, kept)
+    kept: list[Strategy] = []
+    choice, records = _fastest(names, request, tasks, kept)
     if winner is None:
         for way in kept:
             way.close()
+    else:
+        winner += [after_trial(way, records) for way in kept]
     return choice
 
 
@@ -185,10 +188,11 @@ def _fastest(
     request: StrategyRequest,
     tasks: Sequence[SampleTask],
     winner: list[Strategy],
-) -> Choice:
-    """Try one after another; the best strategy so far is in `winner`."""
+) -> tuple[Choice, list[SampleRecord]]:
+    """Try one after another; the best strategy so far is in `winner`, and what it solved."""
     pilot = _Pilot(request, tasks)
     trials: list[Trial] = []
+    records: list[SampleRecord] = []
     untried: list[str] = []
     spent = 0.0
     for name in names:
@@ -200,20 +204,22 @@ def _fastest(
             continue
         start = time.perf_counter()
         way = make_strategy(name, request)
-        trials.append(_try(name, way, pilot, len(tasks), best))
+        solved_now: list[SampleRecord] = []
+        trials.append(_try(name, way, pilot, len(tasks), best, solved_now))
         if trials[-1].total < (math.inf if best is None else best.total):
             winner.append(way)
+            records = solved_now
             way = winner.pop(0) if len(winner) > 1 else None  # type: ignore[assignment]
         if way is not None:
             way.close()
         spent += time.perf_counter() - start
     trials.sort(key=lambda trial: trial.total)
     if trials[0].total == math.inf:
-        return Choice("independent", "no strategy solved the pilot samples", tuple(trials))
+        return Choice("independent", "no strategy solved the pilot samples", tuple(trials)), []
     reason = _why(trials)
     if untried:
         reason += f"; {', '.join(untried)} not tried for so few samples"
-    return Choice(trials[0].name, reason, tuple(trials))
+    return Choice(trials[0].name, reason, tuple(trials)), records
 
 
 def _in_order(request: StrategyRequest) -> list[str]:
@@ -282,7 +288,14 @@ class _Pilot:
         return self._sorted[:count]
 
 
-def _try(name: str, way: Strategy, pilot: _Pilot, num_samples: int, best: Trial | None) -> Trial:
+def _try(
+    name: str,
+    way: Strategy,
+    pilot: _Pilot,
+    num_samples: int,
+    best: Trial | None,
+    records: list[SampleRecord],
+) -> Trial:
     note = ""
     schedule = getattr(way, "schedule", BY_NUMBER)
     in_batches = getattr(way, "in_batches", False)
@@ -293,7 +306,7 @@ def _try(name: str, way: Strategy, pilot: _Pilot, num_samples: int, best: Trial 
     samples = pilot.samples(schedule.order, count)
     if best is not None and hasattr(way, "limit"):
         way.limit = PATIENCE * max(best.each, 1e-3)
-    timing = _Timing()
+    timing = _Timing(records)
     try:
         if in_batches:
             note = timing.of_batches(way, samples, min(schedule.chunk or count, num_samples))
@@ -315,9 +328,10 @@ def _try(name: str, way: Strategy, pilot: _Pilot, num_samples: int, best: Trial 
 class _Timing:
     """Seconds of the first sample, and of each that follows."""
 
-    def __init__(self) -> None:
+    def __init__(self, records: list[SampleRecord]) -> None:
         self.first = self.each = math.inf
         self.samples = 0
+        self._records = records
 
     def one_by_one(self, way: Strategy, pilot: Sequence[SampleTask], best: Trial | None) -> str:
         """Until it is clear; gives why it was given up, or nothing."""
@@ -327,6 +341,7 @@ class _Timing:
         for record in way.solve(pilot):
             now = time.perf_counter()
             times.append(now - last)
+            self._records.append(record)
             if record.status is not Status.SOLVED:
                 note = MISSED
             elif best is not None and len(times) > 1 and times[-1] > 2 * best.each:
@@ -346,6 +361,7 @@ class _Timing:
             start = time.perf_counter()
             records = list(way.solve(part))
             seconds.append(time.perf_counter() - start)
+        self._records += records
         self.samples = len(pilot)
         one, every = seconds[0], seconds[1] / len(pilot)
         if len(pilot) > 1 and size > len(pilot):

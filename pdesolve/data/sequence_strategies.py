@@ -146,7 +146,9 @@ def _numbered_downstream(request: StrategyRequest, name: str, options: dict[str,
 
     refuse_discretization(request)
     refuse_order(request, name)
-    settings = SequenceSettings(name, chunk=None, solver_parameters=options)
+    settings = SequenceSettings(
+        name, chunk=None, solver_parameters=options, apart=name == "fast-transform"
+    )
     source = StencilSource(request.grid, request.reference, downstream=True)
     return sequence(request, settings, source)
 
@@ -250,7 +252,7 @@ def _fast_transform(request: StrategyRequest) -> Strategy:
             "ksp_pc_side": "right",
             "pc_python_type": "pdesolve.pc.FastHelmholtz",
         }
-    settings = SequenceSettings("fast-transform", chunk=None, solver_parameters=options)
+    settings = SequenceSettings("fast-transform", chunk=None, apart=True, solver_parameters=options)
     return sequence(request, settings)
 
 

@@ -50,6 +50,8 @@ class SequenceSettings:
         When a preconditioner is kept although the operator changes; never when left out.
     block
         Right-hand sides solved at once where operators repeat; 1 for one by one.
+    apart
+        Whether nothing is handed on that an answer depends on, to the last bit.
     """
 
     name: str = "sequence"
@@ -59,6 +61,7 @@ class SequenceSettings:
     neighbors: int = 0
     lag: Any = None
     block: int = 1
+    apart: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("chunk", 1), ("neighbors", 0), ("block", 1)):
@@ -140,6 +143,7 @@ class SequenceStrategy:
         self.unused_options = unused_options
         self.schedule = Schedule(settings.order, settings.chunk)
         self.in_batches = settings.block > 1
+        self.samples_apart = settings.apart
         self._estimator = estimator
         self._checked = False
         self.limit: float | None = None

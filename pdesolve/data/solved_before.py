@@ -1,0 +1,58 @@
+"""What a trial has solved need not be solved again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pdesolve.data.samples import SampleRecord, SampleTask, Strategy
+from pdesolve.data.schema import Status
+
+
+class SolvedBefore:
+    """A strategy that has some samples at hand and solves the others.
+
+    Parameters
+    ----------
+    way
+        Solves; its answer to a sample does not depend on the other samples, to the last bit.
+    records
+        What it has solved; each is given away once.
+    """
+
+    def __init__(self, way: Strategy, records: Sequence[SampleRecord]) -> None:
+        self.way = way
+        self._records = {record.index: record for record in records}
+
+    def describe(self) -> Mapping[str, Any]:
+        """That of the strategy."""
+        return self.way.describe()
+
+    def solve(self, tasks: Sequence[SampleTask]) -> Iterator[SampleRecord]:
+        """First what is there, then the others by the strategy."""
+        there = [task.index for task in tasks if task.index in self._records]
+        rest = [task for task in tasks if task.index not in self._records]
+        for index in there:
+            yield self._records.pop(index)
+        if rest:
+            yield from self.way.solve(rest)
+
+    def close(self) -> None:
+        """Free what the strategy kept."""
+        self._records.clear()
+        self.way.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.way, name)
+
+
+def after_trial(way: Strategy, records: Sequence[SampleRecord]) -> Strategy:
+    """A strategy with what its trial solved, where that is what it would solve again.
+
+    Strategies whose answers do not depend, to the last bit, on what was solved before have a
+    true attribute ``samples_apart``; others are given back as they are.
+    """
+    solved = [record for record in records if record.status is Status.SOLVED]
+    if not (solved and getattr(way, "samples_apart", False)):
+        return way
+    return SolvedBefore(way, solved)

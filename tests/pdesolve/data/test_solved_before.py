@@ -1,0 +1,107 @@
+"""What a trial solved goes into the data, and the data are the same to the last bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pdesolve import generate, get_family
+from pdesolve.data.ordering import DrawnTasks
+from pdesolve.data.pilot import choose
+from pdesolve.data.reader import open_dataset
+from pdesolve.data.requests import StrategyRequest
+from pdesolve.data.solved_before import SolvedBefore, after_trial
+from pdesolve.data.strategies import make_strategy
+
+pytestmark = pytest.mark.petsc
+
+
+def asked(name, count, shape, **options):
+    family = get_family(name, **options)
+    tasks = DrawnTasks(family, count, 0, "train")
+    reference = tasks[0].problem
+    grid = reference.grid(shape)
+    return StrategyRequest(family, grid, reference, family.backends[0], 1e-8), tasks
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "options", "strategy"),
+    [
+        ("darcy2d", (16, 12), {}, "batched"),
+        ("darcy2d_lognormal", (16, 16), {}, "fast-transform"),
+        ("convection_diffusion2d", (16, 16), {}, "fast-transform"),
+        ("helmholtz2d_random", (32, 32), {"median": 10.0}, "fast-transform"),
+    ],
+)
+def test_answers_do_not_depend_on_other_samples(name, shape, options, strategy):
+    request, tasks = asked(name, 9, shape, **options)
+    way = make_strategy(strategy, request)
+    assert way.samples_apart
+    every = {record.index: record for record in way.solve(list(tasks))}
+    some = list(way.solve([tasks[index] for index in (7, 2, 5)]))
+    way.close()
+    for record in some:
+        same = every[record.index]
+        assert np.array_equal(record.outputs, same.outputs)
+        assert np.array_equal(record.inputs, same.inputs)
+        assert (record.residual, record.iterations) == (same.residual, same.iterations)
+        assert np.array_equal(record.error_estimate, same.error_estimate, equal_nan=True)
+
+
+def test_each_is_given_once_and_the_rest_is_solved():
+    request, tasks = asked("darcy2d", 6, (12, 12))
+    way = make_strategy("batched", request)
+    first = list(way.solve([tasks[3], tasks[1]]))
+    solved = []
+
+    class Counted:
+        samples_apart = True
+        schedule = way.schedule
+
+        def describe(self):
+            return way.describe()
+
+        def solve(self, some):
+            solved.extend(task.index for task in some)
+            return way.solve(some)
+
+        def close(self):
+            way.close()
+
+    again = after_trial(Counted(), first)
+    assert isinstance(again, SolvedBefore)
+    assert again.schedule == way.schedule
+    found = [record.index for record in again.solve([tasks[index] for index in (0, 1, 2, 3)])]
+    assert sorted(found) == [0, 1, 2, 3]
+    assert solved == [0, 2]
+    assert [record.index for record in again.solve([tasks[1]])] == [1]
+    assert solved == [0, 2, 1]
+    again.close()
+
+
+@pytest.mark.parametrize("strategy", ["skr", "independent"])
+def test_where_samples_hand_something_on_nothing_is_reused(strategy):
+    request, tasks = asked("darcy2d", 4, (12, 12))
+    way = make_strategy(strategy, request)
+    records = list(way.solve(list(tasks)))
+    assert after_trial(way, records) is way
+    way.close()
+
+
+def test_the_chosen_strategy_brings_its_trial_along(tmp_path, monkeypatch):
+    monkeypatch.setattr("pdesolve.data.pilot.PREFERENCE", ("batched",))
+    request, tasks = asked("darcy2d", 48, (12, 12))
+    winner = []
+    choice = choose(request, tasks, winner)
+    assert choice.name == "batched"
+    assert isinstance(winner[0], SolvedBefore)
+    winner[0].close()
+    request.close()
+    by_choice = generate("darcy2d", 48, shape=12, out=tmp_path / "auto.h5", strategy="auto")
+    by_name = generate("darcy2d", 48, shape=12, out=tmp_path / "named.h5", strategy="batched")
+    assert by_choice.num_failed == 0
+    with open_dataset(by_choice.path) as one, open_dataset(by_name.path) as other:
+        assert np.array_equal(one.read()[0], other.read()[0])
+        assert np.array_equal(one.read()[1], other.read()[1])
+        for name, values in one.read_records().items():
+            assert np.array_equal(values, other.read_records()[name], equal_nan=True), name
