@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from meshes.errors import InputError
 from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
 from neural.restoring import range_remark, restore
-from neural.trained_family import trained_families, trained_family
+from neural.trained_family import check_options, trained_families, trained_family
 from neural.training.normalizers import GaussianNormalizer
 from operators.failures import CheckpointError, SurrogateWarning
 from pdesolve.problems.base import Problem, ProblemFamily
@@ -199,19 +198,7 @@ class Surrogate:
         SurrogateWarning
             If a number differs.
         """
-        trained_family(self.metadata, family.name, "this is")
-        options: dict[str, Any] = (
-            {item.name: getattr(family, item.name) for item in dataclasses.fields(family)}
-            if dataclasses.is_dataclass(family)
-            else {}
-        )
-        differing = self.other_options(options, family.name)
-        if not differing:
-            return
-        message = f"{differing}: the prediction is an extrapolation"
-        if strict:
-            raise InputError(f"{message}, which strict=True refuses")
-        warnings.warn(message, SurrogateWarning, stacklevel=2)
+        check_options(self.metadata, family, strict=strict)
 
     def other_options(self, options: Mapping[str, Any], family: str | None = None) -> str:
         """What to say about options of a family that are not those trained with, if any."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
+from meshes.errors import InputError
 from neural.training.samples import plain
-from operators.failures import CheckpointError
+from operators.failures import CheckpointError, SurrogateWarning
+from pdesolve.problems.base import ProblemFamily
 
 
 @dataclass(frozen=True)
@@ -143,3 +146,49 @@ def trained_family(metadata: Mapping[str, Any], name: str, what: str) -> Trained
     raise CheckpointError(
         f"the surrogate was trained on {trained}, {what} '{name}'; train one on that family"
     )
+
+
+def check_options(
+    metadata: Mapping[str, Any],
+    family: ProblemFamily,
+    *,
+    strict: bool = False,
+    ignored: tuple[str, ...] = (),
+) -> None:
+    """Check the numbers of a family that are no input of a model, such as a source.
+
+    Parameters
+    ----------
+    metadata
+        Of the checkpoint.
+    family
+        The family that problems are drawn from.
+    strict
+        Refuse other numbers than those trained with, instead of warning.
+    ignored
+        Options that may differ.
+
+    Raises
+    ------
+    CheckpointError
+        If it is another family.
+    InputError
+        If `strict` holds and a number differs.
+
+    Warns
+    -----
+    SurrogateWarning
+        If a number differs.
+    """
+    options: dict[str, Any] = (
+        {item.name: getattr(family, item.name) for item in fields(family)}
+        if is_dataclass(family)
+        else {}
+    )
+    differing = trained_family(metadata, family.name, "this is").differing(options, ignored)
+    if not differing:
+        return
+    message = f"{differing}: the prediction is an extrapolation"
+    if strict:
+        raise InputError(f"{message}, which strict=True refuses")
+    warnings.warn(message, SurrogateWarning, stacklevel=3)

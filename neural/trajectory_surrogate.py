@@ -18,8 +18,10 @@ from meshes.structured import FloatArray
 from neural.restoring import range_remark, restore
 from neural.rollout import FramePredictor
 from neural.surrogate import checked_device
+from neural.trained_family import check_options
 from neural.training.windows import static_names
 from operators.failures import CheckpointError, SurrogateWarning
+from pdesolve.problems.base import ProblemFamily
 
 
 class TrajectorySurrogate:
@@ -151,6 +153,15 @@ class TrajectorySurrogate:
                 f"{self.time_step:g}; take other frames, or train with that step"
             )
         self._check_resolution(tuple(info.shape))
+
+    def check_family(self, family: ProblemFamily, *, strict: bool = False) -> None:
+        """Check the numbers of a family that are no input, such as a viscosity.
+
+        How long its trajectories are plays no part. See
+        :func:`neural.trained_family.check_options`.
+        """
+        ignored = ("final_time", "num_times")
+        check_options(self.metadata, family, strict=strict, ignored=ignored)
 
     def rollout(
         self, history: npt.ArrayLike, num_frames: int, static: npt.ArrayLike | None = None

@@ -45,7 +45,8 @@ class LinearOnCells:
 
     def evaluate(self, points: npt.ArrayLike) -> FloatArray:
         """Values at points ``(n, dimension)``."""
-        return self.field.evaluate(points)[0]
+        values: FloatArray = self.field.evaluate(points)[0]
+        return values
 
 
 def mesh_of(source: Any) -> UnstructuredMesh | None:

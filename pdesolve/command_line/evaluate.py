@@ -22,14 +22,16 @@ def _parser() -> VerbParser:
     parser = VerbParser(
         "evaluate",
         "Measure a trained surrogate: errors, speed, and after how many solves it has paid.\n"
-        "Data sets of other resolutions than the trained one give the zero-shot error.",
-        EXAMPLES,
+        "Data sets of other resolutions than the trained one give the zero-shot error. Models of\n"
+        "trajectories are measured by rollouts, models on meshes on files of fields on points.",
+        (*EXAMPLES, "evaluate flow.ckpt --data flow_test.h5 --frames 20"),
     )
     parser.positional("checkpoint", "checkpoint of a surrogate (.ckpt)")
     parser.option("data", str, "data sets that were not used for training", many=True)
     parser.option("json", str, "file for all numbers, ending in .json")
     parser.option("batch_size", int, "samples predicted at a time (default: 20)", 20)
     parser.option("timed_solves", int, "solves timed for each data set (default: 5)", 5)
+    parser.option("frames", int, "frames of a rollout (default: all that follow)")
     parser.option("device", str, "where to predict: cpu or cuda (default: cpu)", "cpu")
     return parser
 
@@ -47,6 +49,7 @@ def run(words: Sequence[str]) -> int:
         batch_size=given["batch_size"],
         num_timed_solves=given["timed_solves"],
         device=given["device"],
+        num_frames=given["frames"],
     )
     title = (
         f"{checkpoint.name}: {report.model} on {report.family}, {report.num_parameters} "

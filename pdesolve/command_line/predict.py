@@ -7,10 +7,17 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from meshes.errors import require
+from meshes.errors import InputError, require
 from meshes.field import Field
+from pdesolve.command_line import predict_points, predict_rollout
 from pdesolve.command_line.main import SUCCESS
-from pdesolve.command_line.parsing import VerbParser, existing_file, output_file, required
+from pdesolve.command_line.parsing import (
+    VerbParser,
+    Words,
+    existing_file,
+    output_file,
+    required,
+)
 from pdesolve.command_line.problems import (
     add_family,
     add_sample,
@@ -33,12 +40,17 @@ def _parser() -> VerbParser:
     parser = VerbParser(
         "predict",
         "Draw one problem from a family and predict its solution with a trained surrogate.\n"
-        "The answer is approximate; the table says how well it fulfils the discrete equations.",
-        EXAMPLES,
-    )
+        "The answer is approximate; the table says what is known of its error. Models of\n"
+        "trajectories begin from frames of the solver, or of a file given with --data; models on\n"
+        "meshes predict samples of a file.",
+        (*EXAMPLES, "predict flow.ckpt navier_stokes2d --seed 7 --frames 20 --out p.pvd",
+         "predict mesh.ckpt --data test.h5 --index 3 --out p.pvd"),
+    )  # fmt: skip
     parser.positional("checkpoint", "checkpoint of a surrogate (.ckpt)")
     add_family(parser)
     add_sample(parser)
+    parser.option("data", str, "file that holds the sample, in place of a family")
+    parser.option("frames", int, "frames to predict, for models of trajectories")
     parser.option("shape", int, "cells along each axis (default: as trained)", many=True)
     parser.option("out", str, "file for ParaView, ending in .pvd")
     parser.option("plot", str, "picture file, ending in .png")
@@ -52,12 +64,36 @@ def run(words: Sequence[str]) -> int:
     """Predict, print what is known about the error, write files."""
     given = _parser().parse(words)
     checkpoint = existing_file(required(given, "checkpoint", EXAMPLES[0]), "checkpoint")
-    out = output_file(given["out"], "--out", ".pvd")
-    plot = output_file(given["plot"], "--plot", ".png")
+    output_file(given["out"], "--out", ".pvd")
+    output_file(given["plot"], "--plot", ".png")
+    if given["data"] is not None:
+        existing_file(given["data"], "--data")
+        for name in ("family", "shape"):
+            if given[name]:
+                raise InputError(
+                    f"--data names the sample, and so does {name}={given[name]}; give one of both"
+                )
+    else:
+        required(given, "family", EXAMPLES[0])
+    require("torch", extra="neural")
+    surrogate: Any = importlib.import_module("neural.restoring").load_surrogate(checkpoint)
+    if hasattr(surrogate, "rollout"):
+        return predict_rollout.run(given, surrogate, checkpoint)
+    if given["frames"] is not None:
+        raise InputError("--frames is for models of trajectories; this one maps fields to fields")
+    if surrogate.metadata["location"] not in ("cell", "vertex"):
+        return predict_points.run(given, surrogate, checkpoint)
+    if given["data"] is not None:
+        raise InputError(
+            "--data is for models of trajectories and on meshes; for a model on grids give a "
+            f"family and --seed, as in 'pdesolve predict {checkpoint.name} {surrogate.family}'"
+        )
+    return _run_on_grid(given, surrogate, checkpoint)
+
+
+def _run_on_grid(given: Words, surrogate: Any, checkpoint: Any) -> int:
     family = chosen_family(given, EXAMPLES[0])
     problem = chosen_problem(given, family)
-    require("torch", extra="neural")
-    surrogate: Any = importlib.import_module("neural.surrogate").Surrogate.load(checkpoint)
     trained = list(surrogate.metadata["shape"]) if given["shape"] is None else None
     if trained is not None and len(trained) != family.dimension:
         trained = None
@@ -76,7 +112,8 @@ def run(words: Sequence[str]) -> int:
         *_error_rows(problem, prediction),
     ]
     print_table(title, ("", "prediction"), rows)
-    _write(inputs, prediction, out, plot, title, family.units)
+    out = output_file(given["out"], "--out", ".pvd")
+    _write(inputs, prediction, out, given["plot"], title, family.units)
     if out is not None:
         write_run_file(out, given)
     return SUCCESS

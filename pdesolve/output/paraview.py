@@ -114,7 +114,7 @@ class ParaViewSeries:
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(self.path.parent / name, lambda part: _write_image(image, part))
         self._entries.append((float(time), name))
-        text = _collection(self._entries)
+        text = collection_text(self._entries)
         replace_file(self.path, lambda part: part.write_text(text))
 
 
@@ -194,7 +194,14 @@ def _write_image(image: Any, path: Path) -> None:
         raise OSError(f"VTK could not write '{path}'; is the disk full or the folder read-only?")
 
 
-def _collection(entries: list[tuple[float, str]]) -> str:
+def collection_text(entries: list[tuple[float, str]]) -> str:
+    """Content of a ``.pvd`` file that names files by time.
+
+    Examples
+    --------
+    >>> print(collection_text([(0.5, "u/u_0000.vti")]).splitlines()[3].strip())
+    <DataSet timestep="0.5" part="0" file="u/u_0000.vti"/>
+    """
     rows = "".join(
         f'    <DataSet timestep="{time!r}" part="0" file={quoteattr(name)}/>\n'
         for time, name in entries
