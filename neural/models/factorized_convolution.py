@@ -313,11 +313,10 @@ class AxisConvolution(nn.Module):
         size, count = values.shape[axis], matrices.shape[0]
         analysis, synthesis = _bases(size, count, True, values.dtype, values.device)
         parts = _along(analysis, values, axis).unflatten(axis, (2, count))
-        cosine, sine = parts.unbind(axis)
-        modes = torch.complex(cosine, -sine).movedim(axis, 0)
+        modes = torch.complex(*parts.unbind(axis)).movedim(axis, 0)
         mixed = torch.bmm(modes.flatten(1, -2), matrices)
         mixed = mixed.view(*modes.shape[:-1], self.out_channels).movedim(0, axis)
-        return _along(synthesis, torch.cat([mixed.real, -mixed.imag], axis), axis)
+        return _along(synthesis, torch.cat([mixed.real, mixed.imag], axis), axis)
 
     def extra_repr(self) -> str:
         """Sizes, for ``print(model)``."""

@@ -161,9 +161,17 @@ class LatentSpectralBlock(nn.Module):
 
 
 def _trigonometric_series(sine: Tensor, cosine: Tensor, angles: Tensor) -> Tensor:
-    r"""Sum over k of sine[k] sin(k θ) + cosine[k] cos(k θ), by Clenshaw's recurrence.
+    r"""Sum over k of sine[k] sin(k θ) + cosine[k] cos(k θ)."""
+    if angles.device.type == "cpu":
+        return _by_recurrence(sine, cosine, angles)
+    return _by_terms(sine, cosine, angles)
 
-    One sine and one cosine of θ in place of one for each k.
+
+def _by_recurrence(sine: Tensor, cosine: Tensor, angles: Tensor) -> Tensor:
+    """The series by Clenshaw's recurrence.
+
+    One sine and one cosine of θ in place of one for each k, in many small steps: fast where
+    arithmetic takes the time.
     """
     first, twice = angles.cos(), 2 * angles.cos()
     odd = even = odd_before = even_before = torch.zeros_like(angles)
@@ -171,6 +179,14 @@ def _trigonometric_series(sine: Tensor, cosine: Tensor, angles: Tensor) -> Tenso
         odd, odd_before = torch.addcmul(sine[k] - odd_before, twice, odd), odd
         even, even_before = torch.addcmul(cosine[k] - even_before, twice, even), even
     return cosine[0] + first * even - even_before + angles.sin() * odd
+
+
+def _by_terms(sine: Tensor, cosine: Tensor, angles: Tensor) -> Tensor:
+    """The series term by term, in few large steps: fast where starting a step takes the time."""
+    multiples = angles[..., None] * torch.arange(
+        len(sine), dtype=angles.dtype, device=angles.device
+    )
+    return (multiples.sin() * sine.T + multiples.cos() * cosine.T).sum(-1)
 
 
 def split_patches(values: Tensor, patch: Sequence[int]) -> Tensor:

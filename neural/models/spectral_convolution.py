@@ -26,22 +26,30 @@ def _bases(
 def _made_bases(
     size: int, modes: int, half: bool, dtype: torch.dtype, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Real Fourier bases of one axis: analysis ``(2 K, size)``, synthesis ``(size, 2 K)``.
+    """Real matrices of the Fourier transforms along one axis, analysis and synthesis.
 
-    Rows are cos(2πkj/size) for k < K, then the sines. ``K = modes`` on the half-spectrum
-    axis, and ``modes + 1`` on the others, whose kept frequencies run from -modes to
-    modes - 1. The factor 1/size and, on the half-spectrum axis, the weight 2 of the
-    frequencies that stand for a conjugate pair are folded in.
+    On the half-spectrum axis the first takes values at the points to the real parts, then the
+    imaginary parts, of frequencies 0 ... modes - 1: ``(2 modes, size)``. On the others both
+    sides are complex: it takes each point's real and imaginary part, next to each other, to
+    the real parts, then the imaginary parts, of frequencies 0 ... modes - 1, -1 ... -modes:
+    ``(4 modes, 2 size)``. The second goes back. The factor 1/size and, on the half-spectrum
+    axis, the weight 2 of the frequencies that stand for a conjugate pair are folded in.
     """
-    count = modes if half else modes + 1
-    frequency = np.arange(count)
+    frequency = np.arange(modes)
+    if not half:
+        frequency = np.concatenate([frequency, -1 - frequency])
     # the product is reduced modulo the size first, so that the angles keep full accuracy
     angle = 2.0 * np.pi * (np.outer(frequency, np.arange(size)) % size) / size
-    rows = np.concatenate([np.cos(angle), np.sin(angle)])
-    multiplicity = np.ones(count)
+    cosine, sine = np.cos(angle), np.sin(angle)
     if half:
+        multiplicity = np.ones((modes, 1))
         multiplicity[(frequency > 0) & (2 * frequency != size)] = 2.0
-    synthesis = rows * np.tile(multiplicity, 2)[:, None]
+        rows = np.concatenate([cosine, -sine])
+        synthesis = rows * np.tile(multiplicity, (2, 1))
+    else:
+        real, imaginary = np.stack([cosine, sine], -1), np.stack([-sine, cosine], -1)
+        rows = np.concatenate([real, imaginary]).reshape(4 * modes, 2 * size)
+        synthesis = rows  # e^{-iθ} and e^{iθ} are each other's adjoint
     # tensors made under inference_mode could not be used in a later training step
     with torch.inference_mode(False):
         return (
@@ -184,43 +192,35 @@ class SpectralConvolution(nn.Module):
 
     def _analyse(self, values: Tensor, space: Sequence[int]) -> Tensor:
         """Complex kept modes ``(batch, *kept, in_channels)``."""
-        last = len(space) - 1
-        for axis, size in enumerate(space):
-            basis, _ = _bases(size, self.modes[axis], axis == last, values.dtype, values.device)
-            values = _along(basis, values, axis + 1)
-        cosine, sine = values.unflatten(last + 1, (2, -1)).unbind(last + 1)
-        modes = torch.complex(cosine, -sine)
-        for axis in range(last):
-            cosine, sine = modes.unflatten(axis + 1, (2, -1)).unbind(axis + 1)
-            count, rotated = self.modes[axis], 1j * sine
-            positive = (cosine - rotated).narrow(axis + 1, 0, count)
-            negative = (cosine + rotated).narrow(axis + 1, 1, count)
-            modes = torch.cat([positive, negative], axis + 1)
-        return modes
+        last, batch = len(space) - 1, values.shape[0]
+        for axis in range(last, -1, -1):
+            basis = self._bases_of(axis, space, values)[0]
+            # the parts come out in front of the modes, beside the points of the next axis
+            rows = values.reshape(batch * math.prod(space[:axis]), basis.shape[1], -1)
+            values = torch.matmul(basis, rows)
+        parts = values.view(batch, 2, *self.kept_per_axis, self.in_channels)
+        return torch.view_as_complex(parts.movedim(1, -1).contiguous())
 
     def _synthesise(self, modes: Tensor, space: Sequence[int], plus: Tensor | None) -> Tensor:
         """Real field ``(batch, *space, out_channels)`` of complex kept modes."""
-        last = len(space) - 1
-        for axis in range(last):
-            count = self.modes[axis]
-            positive, negative = modes.unflatten(axis + 1, (2, count)).unbind(axis + 1)
-            edge = torch.zeros_like(positive.narrow(axis + 1, 0, 1))
-            positive = torch.cat([positive, edge], axis + 1)
-            negative = torch.cat([edge, negative], axis + 1)
-            modes = torch.cat([positive + negative, 1j * (positive - negative)], axis + 1)
-        values = torch.cat([modes.real, -modes.imag], last + 1)
-        bases = [
-            _bases(size, self.modes[axis], axis == last, values.dtype, values.device)[1]
-            for axis, size in enumerate(space)
-        ]
-        for axis in range(last, 0, -1):
-            values = _along(bases[axis], values, axis + 1)
-        shape = (values.shape[0], *space, self.out_channels)
-        flat = values.reshape(shape[0], bases[0].shape[1], -1)
-        if plus is None:
-            return torch.matmul(bases[0], flat).view(shape)
-        repeated = bases[0].expand(shape[0], *bases[0].shape)
-        return torch.baddbmm(plus.reshape(shape[0], space[0], -1), repeated, flat).view(shape)
+        last, batch = len(space) - 1, modes.shape[0]
+        values = torch.view_as_real(modes).movedim(-1, 1)
+        for axis in range(last + 1):
+            basis = self._bases_of(axis, space, values)[1]
+            rows = values.reshape(batch * math.prod(space[:axis]), basis.shape[1], -1)
+            if axis == last and plus is not None:
+                repeated = basis.expand(len(rows), *basis.shape)
+                values = torch.baddbmm(plus.reshape(len(rows), space[axis], -1), repeated, rows)
+            else:
+                values = torch.matmul(basis, rows)
+        return values.view(batch, *space, self.out_channels)
+
+    def _bases_of(self, axis: int, space: Sequence[int], like: Tensor) -> tuple[Tensor, Tensor]:
+        half = axis == len(space) - 1
+        bases: tuple[Tensor, Tensor] = _bases(
+            space[axis], self.modes[axis], half, like.dtype, like.device
+        )
+        return bases
 
     def extra_repr(self) -> str:
         """Sizes, for ``print(model)``."""
