@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-import importlib
-import os
-import time
-from pathlib import Path
+from benchmarks.folder_runner import RESULTS, run_named
 
 NAMES = {
     "data_loading": "benchmarks.operators.data_loading",
@@ -22,25 +18,6 @@ NAMES = {
     "inference": "benchmarks.operators.inference",
     "trajectory_training": "benchmarks.operators.trajectory_training",
 }
-RESULTS = Path(__file__).parents[1] / "results" / "operators"
-
-
-def main() -> None:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"among: {', '.join(NAMES)}")
-    parser.add_argument("--output", type=Path, default=RESULTS)
-    options = parser.parse_args()
-    for name in options.names:
-        if name not in NAMES:
-            parser.error(f"there is no benchmark '{name}'; known: {', '.join(NAMES)}")
-    for name in options.names or NAMES:
-        start = time.perf_counter()
-        table = importlib.import_module(NAMES[name]).run()
-        table.print()
-        table.save(options.output)
-        print(f"  ({name}: {time.perf_counter() - start:.0f} s)\n", flush=True)
-
 
 if __name__ == "__main__":
-    main()
+    run_named(NAMES, __doc__, RESULTS / "operators")

@@ -9,7 +9,7 @@ import contextlib
 import io
 from pathlib import Path
 
-from benchmarks.operators.comparison import benchmark_folder
+from benchmarks.operators.training_runs import benchmark_folder
 from benchmarks.table import Table
 from neural import evaluate
 from neural.command_line import main as train

@@ -9,28 +9,31 @@ number of epochs; only the model's own section of the configuration differs.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import math
 import os
 import statistics
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.operators.training_runs import (
+    L2_AND_DIFFERENCES,
+    KeptResults,
+    benchmark_folder,
+    darcy_files,
+    train_on_darcy,
+)
 from benchmarks.table import Table
 from neural import evaluate
-from neural.command_line import main as train
 from neural.models.registry import MODELS
-from pdesolve import generate
 
 RESULTS = Path(__file__).parents[1] / "results" / "operators"
-SHAPE, NUM_TEST = (43, 43), 100
+NUM_TEST = 100
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ def run(
     )
     torch.set_num_threads(1)  # the same for all, whatever the environment says
     key = f"{num_train} {epochs}"
+    results = KeptResults(kept)
     with benchmark_folder() as folder:
         for candidate in candidates:
             if candidate.model["name"] not in MODELS:
@@ -113,13 +117,8 @@ def run(
             found = []
             for seed in seeds:
                 place = f"{key} {candidate.label} {json.dumps(dict(candidate.model))} {seed}"
-                known = json.loads(kept.read_text()) if kept and kept.exists() else {}
-                if place not in known:
-                    known[place] = _train(candidate, seed, num_train, epochs, folder)
-                    print(place, known[place], flush=True)
-                    if kept is not None:
-                        kept.write_text(json.dumps(known, indent=1))
-                found.append(known[place])
+                train = partial(_train, candidate, seed, num_train, epochs, folder)
+                found.append(results.get(place, train))
             errors = [100 * result["error"] for result in found]
             seconds = statistics.mean(result["seconds"] for result in found)
             spread = statistics.stdev(errors) if len(errors) > 1 else math.nan
@@ -143,52 +142,19 @@ def run(
     return table
 
 
-@contextlib.contextmanager
-def benchmark_folder() -> Iterator[Path]:
-    """Where data and checkpoints go: PDESOLVE_BENCHMARK_FOLDER, or one that is removed."""
-    named = os.environ.get("PDESOLVE_BENCHMARK_FOLDER")
-    if named is not None:
-        yield Path(named)
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        yield Path(temporary)
-
-
 def _train(
     candidate: Candidate, seed: int, num_train: int, epochs: int, folder: Path
 ) -> dict[str, float]:
-    files = {}
-    for split, count in (("train", num_train), ("test", NUM_TEST)):
-        files[split] = folder / f"darcy_{split}_{count}.h5"
-        if not files[split].exists():
-            generate("darcy2d", count, shape=SHAPE, split=split, out=files[split])
-    out = folder / f"{''.join(filter(str.isalnum, candidate.label))}_{seed}"
-    configuration = {
-        "seed_everything": seed,
-        "model": {
-            "model": dict(candidate.model),
-            "inputs": ["coefficient"],
-            "outputs": ["pressure"],
-            "loss": {"class_path": "neural.training.RelativeH1", "init_args": {"weight": 0.5}},
-            "learning_rate": candidate.learning_rate,
-            "weight_decay": 1e-5,
-        },
-        "data": {
-            "train": str(files["train"]),
-            "test": str(files["test"]),
-            "batch_size": 20,
-            "augment": "square symmetries",
-            "seed": seed,
-        },
-        "trainer": {"max_epochs": epochs},
-        "out": str(out),
+    files = darcy_files(folder, num_train, NUM_TEST)
+    options = {
+        "model": dict(candidate.model),
+        "loss": L2_AND_DIFFERENCES,
+        "learning_rate": candidate.learning_rate,
+        "weight_decay": 1e-5,
     }
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as stream:
-        json.dump(configuration, stream)  # JSON is YAML
-        stream.flush()
-        with contextlib.redirect_stdout(io.StringIO()):
-            train(["fit", "--config", stream.name, "--overwrite"])
-    report = evaluate(out / "last.ckpt", data=[files["test"]])
+    out = folder / f"{''.join(filter(str.isalnum, candidate.label))}_{seed}"
+    checkpoint = train_on_darcy(out, files, options, seed, epochs)
+    report = evaluate(checkpoint, data=[files["test"]])
     return {
         "error": float(report.datasets[0].mean["relative_l2"]),
         "seconds": float(report.training_seconds),

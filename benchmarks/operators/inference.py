@@ -19,7 +19,6 @@ from typing import TypeVar
 
 import torch
 
-from benchmarks.operators.comparison import benchmark_folder
 from benchmarks.operators.timed_answers import (
     FINER,
     TOLERANCE,
@@ -31,6 +30,7 @@ from benchmarks.operators.timed_answers import (
     predictions,
     single_calls,
 )
+from benchmarks.operators.training_runs import benchmark_folder
 from benchmarks.table import Table
 from neural.command_line import main as train
 from neural.surrogate import Surrogate

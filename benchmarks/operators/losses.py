@@ -9,26 +9,27 @@ the configuration differs. The residual alone sees no solution.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import math
 import os
 import statistics
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.operators.training_runs import (
+    KeptResults,
+    benchmark_folder,
+    darcy_files,
+    train_on_darcy,
+)
 from benchmarks.table import Table
 from neural import evaluate
-from neural.command_line import main as train
-from pdesolve import generate
 
 RESULTS = Path(__file__).parents[1] / "results" / "operators"
-SHAPE = (43, 43)
 HERE = "neural.training.losses"
 MODEL: Mapping[str, Any] = {"name": "fno", "modes": [12, 12], "width": 16}
 
@@ -81,18 +82,14 @@ def run(
         ("loss", "seconds an epoch", *ERRORS.values(), "± of L2"),
     )
     key = f"{num_train} {num_test} {epochs} {json.dumps(dict(MODEL))}"
-    with _folder() as folder:
+    results = KeptResults(kept)
+    with benchmark_folder() as folder:
         for label in losses:
             found = []
             for seed in seeds:
                 place = f"{key} {label} {json.dumps(dict(LOSSES[label]))} {seed}"
-                known = json.loads(kept.read_text()) if kept and kept.exists() else {}
-                if place not in known:
-                    known[place] = _train(label, seed, num_train, num_test, epochs, folder)
-                    print(place, known[place], flush=True)
-                    if kept is not None:
-                        kept.write_text(json.dumps(known, indent=1))
-                found.append(known[place])
+                train = partial(_train, label, seed, num_train, num_test, epochs, folder)
+                found.append(results.get(place, train))
             means = [100 * statistics.mean(one[name] for one in found) for name in ERRORS]
             spread = [100 * one["relative_l2"] for one in found]
             table.add(
@@ -110,49 +107,14 @@ def run(
     return table
 
 
-@contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    named = os.environ.get("PDESOLVE_BENCHMARK_FOLDER")
-    if named is not None:
-        yield Path(named)
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        yield Path(temporary)
-
-
 def _train(
     label: str, seed: int, num_train: int, num_test: int, epochs: int, folder: Path
 ) -> dict[str, float]:
-    files = {}
-    for split, count in (("train", num_train), ("test", num_test)):
-        files[split] = folder / f"darcy_{split}_{count}.h5"
-        if not files[split].exists():
-            generate("darcy2d", count, shape=SHAPE, split=split, out=files[split])
+    files = darcy_files(folder, num_train, num_test)
+    options = {"model": dict(MODEL), "loss": dict(LOSSES[label])}
     out = folder / f"losses_{''.join(filter(str.isalnum, label))}_{seed}"
-    configuration = {
-        "seed_everything": seed,
-        "model": {
-            "model": dict(MODEL),
-            "inputs": ["coefficient"],
-            "outputs": ["pressure"],
-            "loss": dict(LOSSES[label]),
-            "learning_rate": 2e-3,
-        },
-        "data": {
-            "train": str(files["train"]),
-            "batch_size": 20,
-            "augment": "square symmetries",
-            "seed": seed,
-        },
-        "trainer": {"max_epochs": epochs},
-        "out": str(out),
-    }
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as stream:
-        json.dump(configuration, stream)  # JSON is YAML
-        stream.flush()
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            train(["fit", "--config", stream.name, "--overwrite"])
-    report = evaluate(out / "last.ckpt", data=[files["test"]], num_timed_solves=0)
+    checkpoint = train_on_darcy(out, {"train": files["train"]}, options, seed, epochs)
+    report = evaluate(checkpoint, data=[files["test"]], num_timed_solves=0)
     errors = {name: float(report.datasets[0].mean[name]) for name in ERRORS}
     return {**errors, "seconds": float(report.training_seconds)}
 

@@ -10,28 +10,32 @@ epochs as fit into the time of the latent spectral model.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import math
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.operators.training_runs import (
+    L2_AND_DIFFERENCES,
+    SHAPE,
+    KeptResults,
+    benchmark_folder,
+    darcy_files,
+    train_on_darcy,
+)
 from benchmarks.table import Table
 from neural import evaluate
-from neural.command_line import main as train
 from neural.models.registry import build_model
-from pdesolve import generate
 
 RESULTS = Path(__file__).parents[1] / "results" / "operators"
-SHAPE, BATCH, NUM_TEST = (43, 43), 20, 100
+BATCH, NUM_TEST = 20, 100
 # as many channels a head as the published model of width 64 has with its eight heads
 LSM: dict[str, Any] = {"name": "lsm", "width": 16, "num_heads": 2}
 FNO: dict[str, Any] = {"name": "fno", "modes": [12, 12], "width": 32}
@@ -86,17 +90,9 @@ def run(
     width, fno_epochs
         Of the U-Net of equal cost, and passes of the FNO; measured when left out.
     """
-    known: dict[str, Any] = json.loads(kept.read_text()) if kept and kept.exists() else {}
-
-    def keep(key: str, value: Any) -> Any:
-        known[key] = value
-        print(key, value, flush=True)
-        if kept is not None:
-            kept.write_text(json.dumps(known, indent=1))
-        return value
-
-    width = width or known.get("width") or keep("width", unet_of_equal_cost())
-    ratio = known.get("ratio") or keep("ratio", step_seconds(LSM) / step_seconds(FNO))
+    results = KeptResults(kept)
+    width = width or results.get("width", unet_of_equal_cost)
+    ratio = results.get("ratio", lambda: step_seconds(LSM) / step_seconds(FNO))
     fno_epochs = fno_epochs or max(1, round(epochs * ratio))
     candidates = (
         ("LSM, width 16, 2 heads", LSM, epochs),
@@ -111,16 +107,14 @@ def run(
         f"test samples, {epochs} epochs, {len(seeds)} seeds",
         ("model", "parameters", "training, s", "relative L2, %", "± over seeds", "each seed, %"),
     )
-    means: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as temporary:
+    runs: dict[str, list[dict[str, float]]] = {}
+    with benchmark_folder() as folder:
         for seed in seeds:
             for label, model, passes in candidates:
                 key = f"{num_train} {passes} {json.dumps(model)} {seed}"
-                if key not in known:
-                    keep(key, train_once(model, passes, seed, num_train, Path(temporary)))
-                means.setdefault(label, []).append(known[key]["error"])
-        for label, model, passes in candidates:
-            found = [known[f"{num_train} {passes} {json.dumps(model)} {seed}"] for seed in seeds]
+                train = partial(train_once, model, passes, seed, num_train, folder)
+                runs.setdefault(label, []).append(results.get(key, train))
+        for label, found in runs.items():
             errors = [100 * one["error"] for one in found]
             table.add(
                 label,
@@ -130,7 +124,9 @@ def run(
                 statistics.stdev(errors) if len(errors) > 1 else math.nan,
                 ", ".join(f"{error:.2f}" for error in errors),
             )
-    lsm, _, parameters, equal, fno = (statistics.mean(errors) for errors in means.values())
+    lsm, _, parameters, equal, fno = (
+        statistics.mean(one["error"] for one in found) for found in runs.values()
+    )
     table.notes += [
         "Same data, loss (relative L2 plus 0.5 times that of the differences), Adam with one "
         "cycle up to 0.002, batch 20, square symmetries. The U-Net and the latent spectral model "
@@ -145,38 +141,11 @@ def train_once(
     model: Mapping[str, Any], epochs: int, seed: int, num_train: int, folder: Path
 ) -> dict[str, float]:
     """Test error, seconds of training and parameters of one trained model."""
-    files = {}
-    for split, count in (("train", num_train), ("test", NUM_TEST)):
-        files[split] = folder / f"{split}_{count}.h5"
-        if not files[split].exists():
-            generate("darcy2d", count, shape=SHAPE, split=split, out=files[split])
+    files = darcy_files(folder, num_train, NUM_TEST)
+    options = {"model": dict(model), "loss": L2_AND_DIFFERENCES, "weight_decay": 1e-5}
     out = folder / f"{model['name']}_{model['width']}_{seed}"
-    configuration = {
-        "seed_everything": seed,
-        "model": {
-            "model": dict(model),
-            "inputs": ["coefficient"],
-            "outputs": ["pressure"],
-            "loss": {"class_path": "neural.training.RelativeH1", "init_args": {"weight": 0.5}},
-            "learning_rate": 2e-3,
-            "weight_decay": 1e-5,
-        },
-        "data": {
-            "train": str(files["train"]),
-            "test": str(files["test"]),
-            "batch_size": BATCH,
-            "augment": "square symmetries",
-            "seed": seed,
-        },
-        "trainer": {"max_epochs": epochs},
-        "out": str(out),
-    }
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as stream:
-        json.dump(configuration, stream)  # JSON is YAML
-        stream.flush()
-        with contextlib.redirect_stdout(io.StringIO()):
-            train(["fit", "--config", stream.name, "--overwrite"])
-    report = evaluate(out / "last.ckpt", data=[files["test"]])
+    checkpoint = train_on_darcy(out, files, options, seed, epochs)
+    report = evaluate(checkpoint, data=[files["test"]])
     return {
         "error": float(report.datasets[0].mean["relative_l2"]),
         "seconds": float(report.training_seconds),

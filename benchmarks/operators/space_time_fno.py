@@ -15,9 +15,8 @@ import importlib
 import io
 import os
 import shlex
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import pytorch_lightning as lightning
 import torch
 import yaml
 
+from benchmarks.operators.training_runs import benchmark_folder
 from benchmarks.table import Table
 from neural.training import RelativeL2, TrajectoryDataModule, TrajectoryModule
 from neural.training.losses import RelativeSobolev
@@ -133,7 +133,7 @@ def run(full: bool = False, flows: Sequence[str] = FLOWS, finer: bool = True) ->
         f"Space-time FNO, {'published' if full else 'small'} sizes: relative errors on test data",
         ("flow", "epoch", "training loss (H¹)", "H¹", "L²", "published H¹", "s an epoch"),
     )
-    with _folder() as folder:
+    with benchmark_folder() as folder:
         for flow in flows:
             _train(table, flow, full, finer, folder)
     table.notes += [
@@ -145,16 +145,6 @@ def run(full: bool = False, flows: Sequence[str] = FLOWS, finer: bool = True) ->
         "1000 trajectories.",
     ]
     return table
-
-
-@contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    named = os.environ.get("PDESOLVE_BENCHMARK_FOLDER")
-    if named is not None:
-        yield Path(named)
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        yield Path(temporary)
 
 
 def _train(table: Table, flow: str, full: bool, finer: bool, folder: Path) -> None:

@@ -9,16 +9,15 @@ frames and up to 4 frames of future; tests are rollouts over 16 frames.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import statistics
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as lightning
 
+from benchmarks.operators.training_runs import benchmark_folder
 from benchmarks.table import Table
 from neural.training import TrajectoryDataModule, TrajectoryModule, WeightAverage
 from pdesolve import generate, get_family
@@ -60,7 +59,7 @@ def run(
         f"{num_test} test trajectories, {epochs} epochs, {len(seeds)} seed(s)",
         ("training", "steps a window", "all frames, %", "first frame, %", "last frame, %"),
     )
-    with _folder() as folder:
+    with benchmark_folder() as folder:
         files = _files(folder, shape, num_train, num_test)
         for way in ways:
             found = [_train(files, WAYS[way], seed, epochs) for seed in seeds]
@@ -74,16 +73,6 @@ def run(
         "about proportional to the steps in a window, less with push-forward.",
     ]
     return table
-
-
-@contextlib.contextmanager
-def _folder() -> Iterator[Path]:
-    named = os.environ.get("PDESOLVE_BENCHMARK_FOLDER")
-    if named is not None:
-        yield Path(named)
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        yield Path(temporary)
 
 
 def _files(folder: Path, shape: int, num_train: int, num_test: int) -> dict[str, Path]:
