@@ -142,9 +142,8 @@ class LatentSpectralBlock(nn.Module):
 
     def updated(self, tokens: Tensor) -> Tensor:
         """Tokens with the trigonometric series of their values added; shapes as given."""
-        sine, cosine = self.coefficients.to(tokens.dtype).T.chunk(2)
         angles = tokens * (math.pi / self.num_bases)
-        return tokens + _trigonometric_series(sine, cosine, angles)
+        return tokens + _trigonometric_series(self.coefficients.to(tokens.dtype), angles)
 
     def decoded(self, points: Tensor, tokens: Tensor) -> Tensor:
         """What the tokens of its patch give each point, ``(patches, L, width)``."""
@@ -160,19 +159,23 @@ class LatentSpectralBlock(nn.Module):
         return (tokens.unsqueeze(-2) * own).flatten(-3, -2)
 
 
-def _trigonometric_series(sine: Tensor, cosine: Tensor, angles: Tensor) -> Tensor:
-    r"""Sum over k of sine[k] sin(k θ) + cosine[k] cos(k θ)."""
+def _trigonometric_series(coefficients: Tensor, angles: Tensor) -> Tensor:
+    r"""Sum over k of a[c, k] sin(k θ) + b[c, k] cos(k θ) for θ of each channel c.
+
+    Coefficients are ``(channels, 2 K)``, a before b; angles ``(..., channels)``.
+    """
     if angles.device.type == "cpu":
-        return _by_recurrence(sine, cosine, angles)
-    return _by_terms(sine, cosine, angles)
+        return _by_recurrence(coefficients, angles)
+    return _by_terms(coefficients, angles)
 
 
-def _by_recurrence(sine: Tensor, cosine: Tensor, angles: Tensor) -> Tensor:
+def _by_recurrence(coefficients: Tensor, angles: Tensor) -> Tensor:
     """The series by Clenshaw's recurrence.
 
     One sine and one cosine of θ in place of one for each k, in many small steps: fast where
     arithmetic takes the time.
     """
+    sine, cosine = coefficients.T.chunk(2)
     first, twice = angles.cos(), 2 * angles.cos()
     odd = even = odd_before = even_before = torch.zeros_like(angles)
     for k in range(len(sine) - 1, 0, -1):
@@ -181,12 +184,14 @@ def _by_recurrence(sine: Tensor, cosine: Tensor, angles: Tensor) -> Tensor:
     return cosine[0] + first * even - even_before + angles.sin() * odd
 
 
-def _by_terms(sine: Tensor, cosine: Tensor, angles: Tensor) -> Tensor:
+def _by_terms(coefficients: Tensor, angles: Tensor) -> Tensor:
     """The series term by term, in few large steps: fast where starting a step takes the time."""
-    multiples = angles[..., None] * torch.arange(
-        len(sine), dtype=angles.dtype, device=angles.device
-    )
-    return (multiples.sin() * sine.T + multiples.cos() * cosine.T).sum(-1)
+    count = coefficients.shape[1] // 2
+    multiple = torch.arange(count, dtype=angles.dtype, device=angles.device).repeat(2)
+    # a sine is a cosine a quarter turn later
+    turn = (torch.arange(2 * count, device=angles.device) < count) * (-math.pi / 2)
+    terms = torch.addcmul(turn.to(angles.dtype), angles[..., None], multiple).cos()
+    return (terms * coefficients).sum(-1)
 
 
 def split_patches(values: Tensor, patch: Sequence[int]) -> Tensor:

@@ -9,7 +9,13 @@ import torch
 from torch import Tensor
 
 from meshes.errors import InputError
-from neural.models.latent_spectral_block import LatentSpectralBlock, join_patches, split_patches
+from neural.models.latent_spectral_block import (
+    LatentSpectralBlock,
+    _by_recurrence,
+    _by_terms,
+    join_patches,
+    split_patches,
+)
 from neural.models.lsm import LatentSpectralModel
 from neural.models.unet import UNet
 
@@ -54,6 +60,17 @@ def test_block_is_its_formula_on_each_patch(space: tuple[int, ...], patch: tuple
         points = values[corner][sample].flatten(1).T
         expected = of_one_patch(block, points).T.view(12, *patch)
         torch.testing.assert_close(result[corner][sample], expected, rtol=1e-10, atol=1e-10)
+
+
+def test_both_ways_to_sum_the_series_agree() -> None:
+    torch.manual_seed(0)
+    coefficients = torch.randn(6, 10, dtype=DOUBLE, requires_grad=True)
+    angles = (3 * torch.randn(7, 4, 6, dtype=DOUBLE)).requires_grad_()
+    results = [sum_up(coefficients, angles) for sum_up in (_by_recurrence, _by_terms)]
+    torch.testing.assert_close(*results, rtol=1e-11, atol=1e-11)
+    slopes = [torch.autograd.grad(each.square().sum(), (coefficients, angles)) for each in results]
+    torch.testing.assert_close(*slopes, rtol=1e-10, atol=1e-10)
+    assert _by_terms(coefficients.float(), angles.float()).dtype == torch.float32
 
 
 def test_patches_do_not_see_each_other() -> None:
