@@ -72,7 +72,12 @@ def darcy_files(folder: Path, num_train: int, num_test: int) -> dict[str, Path]:
 
 
 def train_on_darcy(
-    out: Path, files: Mapping[str, Path], model: Mapping[str, Any], seed: int, epochs: int
+    out: Path,
+    files: Mapping[str, Path],
+    model: Mapping[str, Any],
+    seed: int,
+    epochs: int,
+    augment: str = "square symmetries",
 ) -> Path:
     """Train through the command line; the checkpoint after the last epoch.
 
@@ -89,6 +94,8 @@ def train_on_darcy(
         Of weights and of the order of samples.
     epochs
         Passes over the data.
+    augment
+        Of the section ``data``.
     """
     configuration = {
         "seed_everything": seed,
@@ -101,7 +108,7 @@ def train_on_darcy(
         "data": {
             **{name: str(path) for name, path in files.items()},
             "batch_size": 20,
-            "augment": "square symmetries",
+            "augment": augment,
             "seed": seed,
         },
         "trainer": {"max_epochs": epochs},
