@@ -22,6 +22,10 @@ STATEMENT = (
     "an estimate: exact for linear equations and continuous time, equivalent to the error up to "
     "factors of the flow and the viscosity otherwise; errors of the differences in time count too"
 )
+TOO_FAR_APART = (
+    "; here frames are too far apart in time for the changes in them, so that these differences "
+    "may be much of it: an exact solution would not do much better"
+)
 
 
 def certify_trajectory(
@@ -77,15 +81,33 @@ def certify_trajectory(
     rate = residual.rate_of_change(torch.cat([residual.forward_known(), predicted]))
     changes = float(torch.sqrt(estimator.dual_square(rate)))
     size = estimator.size(predicted)
+    unsure = _error_of_differences(residual, estimator, predicted) > 0.25 * estimate
     return Certificate(
         "estimate",
         "spectral",
         "space-time energy",
         estimate / size if size > 0 else float("nan"),
         residual=estimate / changes if changes > 0 else float("nan"),
-        statement=STATEMENT,
+        statement=STATEMENT + TOO_FAR_APART if unsure else STATEMENT,
         seconds=time.perf_counter() - begin,
     )
+
+
+def _error_of_differences(
+    residual: SpaceTimeResidual, estimator: ResidualEstimator, predicted: Tensor
+) -> float:
+    """How far ∂u/∂t is from that of differences of higher order, in the estimate's norm."""
+    higher = SpaceTimeResidual(
+        residual.problem,
+        residual.grid,
+        residual.times,
+        residual.known,
+        order=residual.order + 2,
+        device=residual.known.device,
+    )
+    frames = torch.cat([residual.forward_known(), predicted])
+    moved = residual.rate_of_change(frames) - higher.rate_of_change(frames)
+    return float(torch.sqrt(estimator.dual_square(moved)))
 
 
 def certify_rollout(
@@ -176,7 +198,13 @@ def why_no_estimate(problem: Problem, grid: StructuredGrid, num_channels: int) -
         return "the problem does not evolve in time"
     if "spectral" not in problem.backends or not all(grid.periodic):
         return "for trajectories an estimate is known on periodic boxes only, in Fourier modes"
-    names = problem.spectral_evolution(grid).names
+    evolution = problem.spectral_evolution(grid)
+    names = evolution.names
+    if evolution.reported_names != names:
+        return (
+            f"frames hold {', '.join(evolution.reported_names)}, and the equations in Fourier "
+            f"modes are for {', '.join(names)}"
+        )
     if len(names) != num_channels:
         return f"frames have {num_channels} channels, the equations {len(names)}: {list(names)}"
     return ""

@@ -53,13 +53,15 @@ class SpaceTimeResidual:
     derivative
         Rows of the differentiation matrix that belong to the predicted frames, ``(T, num_known
         + T)``.
+    order
+        Of the differences in time.
     autonomous
         Whether the equation is the same at all times.
 
     Raises
     ------
     InputError
-        If shapes do not fit, or the problem has no spectral form.
+        If shapes do not fit, or the problem has no spectral form of what its frames hold.
 
     References
     ----------
@@ -90,6 +92,12 @@ class SpaceTimeResidual:
         device: str | torch.device = "cpu",
     ) -> None:
         evolution = problem.spectral_evolution(grid)
+        if evolution.reported_names != evolution.names:
+            raise InputError(
+                f"frames of '{problem.name}' hold {', '.join(evolution.reported_names)}, and its "
+                f"equations in Fourier modes are for {', '.join(evolution.names)}: there is no "
+                "residual of such frames. Take a problem whose state is what it reports"
+            )
         self.problem, self.grid = problem, grid
         self.times = tuple(float(time) for time in times)
         self.transforms = Transforms(grid, torch, "float64", device)
@@ -104,7 +112,8 @@ class SpaceTimeResidual:
         if not bool(torch.isfinite(self.known).all()):
             raise InputError("the known frames are not finite")
         usual = 6 if len(self.known) >= 3 else 4
-        matrix = differentiation_matrix(self.times, usual if order is None else order)
+        self.order = usual if order is None else order
+        matrix = differentiation_matrix(self.times, self.order)
         self.derivative = self.transforms.asarray(matrix[len(self.known) :])
         self.parameters = {
             name: self.transforms.asarray(value) for name, value in evolution.parameters.items()

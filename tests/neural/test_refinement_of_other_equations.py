@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from meshes.errors import InputError
-from neural.certificates.trajectories import certify_trajectory
+from neural.certificates.trajectories import certify_trajectory, why_no_estimate
 from neural.refinement.classical import PararealSettings, parareal
 from neural.refinement.estimator import ResidualEstimator
 from neural.refinement.residuals import SpaceTimeResidual
-from pdesolve import evolve
+from pdesolve import evolve, get_family, sample_generator
 from pdesolve.problems.advection import AdvectionProblem
 from pdesolve.problems.boundary import Periodic
 from pdesolve.problems.heat import HeatProblem
@@ -65,7 +65,32 @@ def test_effectivity_does_not_depend_on_the_speed_of_a_wave(velocity):
     assert 0 < certify_trajectory(problem, grid, problem.times, whole).upper < 0.1
 
 
+@pytest.mark.parametrize(("num_times", "unsure"), [(17, True), (401, False)])
+def test_the_certificate_says_where_frames_are_too_far_apart(num_times, unsure):
+    # the sixth harmonic turns around every sixth of the time: three frames a turn do not show it
+    problem = AdvectionProblem(
+        (1.0,), initial=lambda x: np.sin(12 * np.pi * x[0]), dimension=1,
+        boundary_conditions={"all": Periodic()}, times=tuple(np.linspace(0.0, 1.0, num_times)),
+    )  # fmt: skip
+    grid = problem.grid(32)
+    frames = evolve(problem, mesh=grid, backend="spectral").on(grid)
+    growing = 1.0 + 0.05 * np.array(problem.times).reshape(-1, 1, 1)
+    found = certify_trajectory(problem, grid, problem.times, frames * growing)
+    assert ("too far apart" in found.statement) == unsure
+
+
 def test_an_order_of_zero_is_refused():
     problem, grid, frames = changing(lambda _: 1.0)
     with pytest.raises(InputError, match="order=0"):
         SpaceTimeResidual(problem, grid, problem.times, frames[:1], order=0)
+
+
+def test_frames_of_other_unknowns_than_those_of_the_equations_are_refused():
+    # waves are computed as two that travel, and reported as displacement and velocity
+    family = get_family("wave1d")
+    problem = family.problem(family.sample(sample_generator(0, "test", 0)))
+    grid = problem.grid(32)
+    frames = evolve(problem, mesh=grid, backend="spectral").on(grid)
+    with pytest.raises(InputError, match="frames of 'wave1d' hold displacement, velocity"):
+        SpaceTimeResidual(problem, grid, problem.times, frames[:3])
+    assert "frames hold displacement" in why_no_estimate(problem, grid, 2)
