@@ -187,10 +187,9 @@ def _by_recurrence(coefficients: Tensor, angles: Tensor) -> Tensor:
 def _by_terms(coefficients: Tensor, angles: Tensor) -> Tensor:
     """The series term by term, in few large steps: fast where starting a step takes the time."""
     count = coefficients.shape[1] // 2
-    multiple = torch.arange(count, dtype=angles.dtype, device=angles.device).repeat(2)
-    # a sine is a cosine a quarter turn later
-    turn = (torch.arange(2 * count, device=angles.device) < count) * (-math.pi / 2)
-    terms = torch.addcmul(turn.to(angles.dtype), angles[..., None], multiple).cos()
+    numbers = torch.arange(2 * count, dtype=angles.dtype, device=angles.device)
+    turn = (numbers < count).to(angles.dtype) * (-math.pi / 2)  # a sine is a cosine turned
+    terms = torch.addcmul(turn, angles[..., None], numbers % count).cos()
     return (terms * coefficients).sum(-1)
 
 
