@@ -138,11 +138,13 @@ def grid_coordinates(space: Sequence[int], coordinates: str, like: Tensor) -> Te
     tensor([0.1250, 0.3750, 0.6250, 0.8750])
     """
     shift, closed = (0.5, 0) if coordinates == "cell" else (0.0, 1)
+    # half precision does not count as far as an axis is long
+    counting = torch.promote_types(like.dtype, torch.float32)
     axes = [
-        (torch.arange(size, dtype=like.dtype, device=like.device) + shift) / max(size - closed, 1)
+        (torch.arange(size, dtype=counting, device=like.device) + shift) / max(size - closed, 1)
         for size in space
     ]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).to(like.dtype)
 
 
 def with_coordinates(inputs: Tensor, coordinates: str | None) -> Tensor:

@@ -31,7 +31,8 @@ class OnMesh(nn.Module):
         Channels of the data, coordinates and mask included.
     model
         Name and options of a registered model of points, such as ``{"name": "transolver",
-        "projection": "linear"}``; channels and dimension are filled in.
+        "projection": "linear"}``; channels and dimension are filled in. It sees scaled
+        points, so that options in the unit of the points have no place here.
     mesh
         A file of :func:`neural.training.mesh_files.write_mesh_samples`, such as the training
         data. Points, cells and the arguments that follow are taken from it.
@@ -221,6 +222,12 @@ def _inner(
             "'message-passing'"
         )
     options = {key: value for key, value in given.items() if key != "name"}
+    for key in ("lower", "upper"):
+        if options.get(key) is not None:
+            raise InputError(
+                f"model: {{{key}: {options[key]}}} is in the unit of the points, which 'on-mesh' "
+                "scales; leave it out"
+            )
     known = inspect.signature(kind).parameters
     filled = {"dimension": dimension} if "dimension" in known else {}
     channels = {"in_channels": in_channels, "out_channels": out_channels}

@@ -153,6 +153,12 @@ def test_coordinates_of_cells_stay_in_place_under_refinement() -> None:
     assert ends[-1, -1].tolist() == [1.0, 1.0]
 
 
+def test_coordinates_in_half_precision_are_rounded_once() -> None:
+    single = grid_coordinates((421,), "cell", torch.zeros(1))
+    half = grid_coordinates((421,), "cell", torch.zeros(1, dtype=torch.bfloat16))
+    assert torch.equal(half, single.bfloat16())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -263,6 +263,10 @@ class TestOnMesh:
             (lambda: OnMesh(1, 1, {"name": "fno"}, num_points=4), "takes no points"),
             (lambda: OnMesh(1, 1, TRANSOLVER), "there are no points"),
             (lambda: OnMesh(1, 1, {"width": 4}, num_points=4), "needs a 'name'"),
+            (
+                lambda: OnMesh(1, 1, {"name": "lsm-points", "upper": [2.0, 1.0]}, num_points=4),
+                "'on-mesh' scales; leave it out",
+            ),
             (lambda: OnMesh(1, 1, TRANSOLVER, num_points=4)(torch.ones(1, 1, 5)), "has 4"),
             (lambda: OnMesh(1, 1, TRANSOLVER, num_points=4)(torch.ones(1, 2, 4)), "does not fit"),
         ],
