@@ -19,8 +19,19 @@ from pdesolve.problems.boundary import Condition, Dirichlet, conditions_by_side,
 from pdesolve.step_sizes import checked_times
 
 
-def complete_box(problem: Any, dimensions: tuple[int, ...] = (1, 2, 3)) -> None:
-    """Check and fill in `dimension`, `lower`, `upper`, `boundary_conditions` and `times`.
+def complete_domain(
+    problem: Any, dimensions: tuple[int, ...] = (1, 2, 3), example: str = "Dirichlet(0.0)"
+) -> None:
+    """Check and fill in `dimension`, `lower`, `upper` and `boundary_conditions`.
+
+    Parameters
+    ----------
+    problem
+        A problem on a box, while it is made.
+    dimensions
+        Those that it may have, two or more.
+    example
+        A condition that suits it, for the message.
 
     Raises
     ------
@@ -28,21 +39,29 @@ def complete_box(problem: Any, dimensions: tuple[int, ...] = (1, 2, 3)) -> None:
         If one of them cannot be used.
     """
     if problem.dimension not in dimensions:
-        allowed = " or ".join(str(dimension) for dimension in dimensions)
-        raise InputError(f"dimension={problem.dimension!r} must be {allowed}")
+        *first, last = map(str, dimensions)
+        raise InputError(f"dimension={problem.dimension!r} must be {', '.join(first)} or {last}")
     if not isinstance(problem.boundary_conditions, Mapping):
         raise InputError(
             f"boundary_conditions={problem.boundary_conditions!r} must map side names to "
-            "conditions, such as {'all': Periodic()}"
+            f"conditions, such as {{'all': {example}}}"
         )
     box = StructuredGrid((2,) * problem.dimension, problem.lower, problem.upper)  # checks the box
-    for name, value in (
-        ("lower", box.lower),
-        ("upper", box.upper),
-        ("boundary_conditions", dict(problem.boundary_conditions)),
-        ("times", checked_times(problem.times)),
-    ):
-        object.__setattr__(problem, name, value)
+    object.__setattr__(problem, "lower", box.lower)
+    object.__setattr__(problem, "upper", box.upper)
+    object.__setattr__(problem, "boundary_conditions", dict(problem.boundary_conditions))
+
+
+def complete_box(problem: Any, dimensions: tuple[int, ...] = (1, 2, 3)) -> None:
+    """As :func:`complete_domain` for a problem in time, with its `times`.
+
+    Raises
+    ------
+    InputError
+        If one of them cannot be used.
+    """
+    complete_domain(problem, dimensions, "Periodic()")
+    object.__setattr__(problem, "times", checked_times(problem.times))
 
 
 def wraps_everywhere(problem: Problem) -> bool:

@@ -26,7 +26,7 @@ from pdesolve.grid.finite_volume import block_system
 from pdesolve.grid.stencil_rows import StencilRows
 from pdesolve.problems.base import LinearSystem, Problem, ProblemFamily, SpectralSystem
 from pdesolve.problems.boundary import USUAL, Condition, Dirichlet
-from pdesolve.problems.boxes import check_grid, conditions_on
+from pdesolve.problems.boxes import check_grid, complete_domain, conditions_on
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,17 +79,7 @@ class DarcyProblem(Problem):
     unknown: ClassVar[str] = "pressure"
 
     def __post_init__(self) -> None:
-        if self.dimension not in (1, 2, 3):
-            raise InputError(f"dimension={self.dimension!r} must be 1, 2 or 3")
-        if not isinstance(self.boundary_conditions, Mapping):
-            raise InputError(
-                f"boundary_conditions={self.boundary_conditions!r} must map side names to "
-                "conditions, such as {'all': Dirichlet(0.0)}"
-            )
-        box = StructuredGrid((2,) * self.dimension, self.lower, self.upper)  # checks the box
-        object.__setattr__(self, "lower", box.lower)
-        object.__setattr__(self, "upper", box.upper)
-        object.__setattr__(self, "boundary_conditions", dict(self.boundary_conditions))
+        complete_domain(self)
 
     @cached_property
     def has_tensor_coefficient(self) -> bool:

@@ -15,6 +15,7 @@ from operators.random_fields import is_finite_number
 from operators.spatial import SpatialFunction, as_spatial_function
 from pdesolve.problems.base import Problem
 from pdesolve.problems.boundary import Condition, Dirichlet, Neumann
+from pdesolve.problems.boxes import complete_domain
 
 if TYPE_CHECKING:
     from pdesolve.solution import Solution
@@ -101,19 +102,9 @@ class ElasticityProblem(Problem):
     unknown: ClassVar[str] = "displacement"
 
     def __post_init__(self) -> None:
-        if self.dimension not in (2, 3):
-            raise InputError(f"dimension={self.dimension!r} must be 2 or 3")
+        complete_domain(self, (2, 3))
         check_material(self.material, self.plane, self.dimension)
         check_poisson_ratio(self.poisson_ratio)
-        if not isinstance(self.boundary_conditions, Mapping):
-            raise InputError(
-                f"boundary_conditions={self.boundary_conditions!r} must map side names to "
-                "conditions, such as {'all': Dirichlet(0.0)}"
-            )
-        box = StructuredGrid((2,) * self.dimension, self.lower, self.upper)  # checks the box
-        object.__setattr__(self, "lower", box.lower)
-        object.__setattr__(self, "upper", box.upper)
-        object.__setattr__(self, "boundary_conditions", dict(self.boundary_conditions))
 
     @property
     def lame_factors(self) -> tuple[float, float]:

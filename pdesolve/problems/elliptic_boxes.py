@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,22 +14,12 @@ from operators.random_fields import is_finite_number
 from operators.spatial import as_spatial_function
 from pdesolve.grid.ghost_sides import GhostSide, fill_ghosts, ghost_sides
 from pdesolve.problems.base import Problem
-from pdesolve.problems.boxes import check_grid, conditions_on
+from pdesolve.problems.boxes import check_grid, complete_domain, conditions_on
 
 
 def complete_elliptic(problem: Any) -> None:
     """Check and fill in dimension, box and boundary conditions."""
-    if problem.dimension not in (1, 2, 3):
-        raise InputError(f"dimension={problem.dimension!r} must be 1, 2 or 3")
-    if not isinstance(problem.boundary_conditions, Mapping):
-        raise InputError(
-            f"boundary_conditions={problem.boundary_conditions!r} must map side names to "
-            "conditions, such as {'all': Dirichlet(0.0)}"
-        )
-    box = StructuredGrid((2,) * problem.dimension, problem.lower, problem.upper)  # checks the box
-    object.__setattr__(problem, "lower", box.lower)
-    object.__setattr__(problem, "upper", box.upper)
-    object.__setattr__(problem, "boundary_conditions", dict(problem.boundary_conditions))
+    complete_domain(problem)
     if not hasattr(problem.source, "ufl_shape"):  # finite elements take such as well
         as_spatial_function(problem.source)
 

@@ -16,6 +16,7 @@ from operators.random_fields import is_finite_number
 from operators.spatial import as_spatial_function
 from pdesolve.problems.base import Problem
 from pdesolve.problems.boundary import Condition, Dirichlet
+from pdesolve.problems.boxes import complete_domain
 
 Stress = Literal["auto", "laplacian", "symmetric"]
 
@@ -110,21 +111,11 @@ class FlowProblem(Problem):
     lowest_degree: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        if self.dimension not in (2, 3):
-            raise InputError(f"dimension={self.dimension!r} must be 2 or 3 for a flow")
-        if not isinstance(self.boundary_conditions, Mapping):
-            raise InputError(
-                f"boundary_conditions={self.boundary_conditions!r} must map side names to "
-                "conditions, such as {'all': Dirichlet(0.0)}"
-            )
+        complete_domain(self, (2, 3))
         if self.stress not in ("auto", "laplacian", "symmetric"):
             raise InputError(f"stress={self.stress!r} must be 'auto', 'laplacian' or 'symmetric'")
         if is_finite_number(self.viscosity) and float(self.viscosity) <= 0:  # type: ignore[arg-type]
             raise InputError(f"viscosity={self.viscosity} must be positive")
-        box = StructuredGrid((2,) * self.dimension, self.lower, self.upper)  # checks the box
-        object.__setattr__(self, "lower", box.lower)
-        object.__setattr__(self, "upper", box.upper)
-        object.__setattr__(self, "boundary_conditions", dict(self.boundary_conditions))
         for side, condition in self.boundary_conditions.items():
             if isinstance(condition, Inflow) and self.dimension != 2:
                 raise InputError(

@@ -26,7 +26,7 @@ from pdesolve.grid.helmholtz import helmholtz_system
 from pdesolve.grid.systems import BlockLinearSystem
 from pdesolve.problems.base import Problem
 from pdesolve.problems.boundary import Absorbing, Condition, Dirichlet, Neumann, Periodic
-from pdesolve.problems.boxes import check_grid, conditions_on, values_on
+from pdesolve.problems.boxes import check_grid, complete_domain, conditions_on, values_on
 from pdesolve.problems.channels import input_channels
 from pdesolve.problems.helmholtz_families import (
     helmholtz1d,
@@ -193,17 +193,7 @@ class HelmholtzProblem(Problem):
     unknown: ClassVar[str] = "u"
 
     def __post_init__(self) -> None:
-        if self.dimension not in (1, 2, 3):
-            raise InputError(f"dimension={self.dimension!r} must be 1, 2 or 3")
-        if not isinstance(self.boundary_conditions, Mapping):
-            raise InputError(
-                f"boundary_conditions={self.boundary_conditions!r} must map side names to "
-                "conditions, such as {'all': Absorbing()}"
-            )
-        box = StructuredGrid((2,) * self.dimension, self.lower, self.upper)  # checks the box
-        object.__setattr__(self, "lower", box.lower)
-        object.__setattr__(self, "upper", box.upper)
-        object.__setattr__(self, "boundary_conditions", dict(self.boundary_conditions))
+        complete_domain(self, example="Absorbing()")
         if is_finite_number(self.wavenumber) and self.wavenumber <= 0:  # type: ignore[operator]
             raise InputError(f"wavenumber={self.wavenumber!r} must be positive")
         if not is_finite_number(self.preconditioner_shift) or self.preconditioner_shift < 0:

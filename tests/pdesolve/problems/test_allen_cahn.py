@@ -69,7 +69,7 @@ def test_family() -> None:
     ("build", "text"),
     [
         (lambda: AllenCahnProblem(0.0), "interface_width=0.0 must be positive"),
-        (lambda: AllenCahnProblem(dimension=4), "dimension=4 must be 1 or 2 or 3"),
+        (lambda: AllenCahnProblem(dimension=4), "dimension=4 must be 1, 2 or 3"),
         (lambda: AllenCahnProblem(boundary_conditions={"all": Dirichlet(0.0)}), "use Periodic()"),
         (lambda: AllenCahnProblem(times=(1.0, 0.5)), "times must grow"),
         (lambda: get_family("allen_cahn1d", final_time=-1.0), "final_time=-1.0 must be positive"),
