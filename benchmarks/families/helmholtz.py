@@ -144,15 +144,6 @@ def orders() -> list[OrderStudy]:
             )
             for degree, bound in caps.items()
         ]
-    for name, number, size in (
-        ("helmholtz2d_random", 10, 32),
-        ("helmholtz2d_random", 40, 128),
-        ("helmholtz3d_random", 11.5, 37),
-    ):
-        for spread in (0.05, 0.15, 0.4):
-            kind = f"{name}, median k = {number}, spread {spread}"
-            run = _solve_random(name, spread, number)
-            found.append(SolverStudy(kind, "grid", run, (size,), RANDOM_CANDIDATES))
     return found
 
 
