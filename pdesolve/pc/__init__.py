@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pdesolve.pc.constant_operator import ConstantOperator as ConstantOperator
     from pdesolve.pc.constant_operator import StencilValues as StencilValues
     from pdesolve.pc.constant_operator import nearest_constant_operator as nearest_constant_operator
+    from pdesolve.pc.fast_convection import ConstantRows as ConstantRows
+    from pdesolve.pc.fast_convection import FastConvectionSolver as FastConvectionSolver
     from pdesolve.pc.fast_helmholtz import ComplexAxis as ComplexAxis
     from pdesolve.pc.fast_helmholtz import FastHelmholtzSolver as FastHelmholtzSolver
     from pdesolve.pc.fast_poisson import AxisTransform as AxisTransform
@@ -26,7 +28,9 @@ _HOME = {
     "AxisTransform": "fast_poisson",
     "ComplexAxis": "fast_helmholtz",
     "ConstantOperator": "constant_operator",
+    "ConstantRows": "fast_convection",
     "FastConvection": "_petsc_fast_convection",
+    "FastConvectionSolver": "fast_convection",
     "FastHelmholtz": "_petsc_fast_helmholtz",
     "FastHelmholtzSolver": "fast_helmholtz",
     "FastPoisson": "_petsc_fast_poisson",

@@ -8,6 +8,7 @@ import pytest
 from meshes.errors import InputError
 from meshes.structured import StructuredGrid
 from pdesolve import solve
+from pdesolve.pc import ConstantRows, FastConvectionSolver
 from pdesolve.problems.boundary import Dirichlet, Neumann, Robin
 from pdesolve.problems.convection_diffusion import ConvectionDiffusionProblem
 from pdesolve.problems.darcy import DarcyProblem
@@ -62,6 +63,42 @@ def view_of(problem, shape, **options):
     return exact, inner, image.norm() / right.norm()
 
 
+@pytest.mark.parametrize("shape", [(7,), (3, 4), (5, 4, 6)])
+def test_the_solver_inverts_constant_rows(shape):
+    dimension = len(shape)
+    rows = ConstantRows(
+        shape,
+        20.0,
+        (-1.0, -4.0, -2.0)[:dimension],
+        (-3.0, -0.1, -2.0)[:dimension],
+        ((1.0, 2.0), (0.0, 0.5), (0.3, 0.0))[:dimension],
+    )
+    size = int(np.prod(shape))
+    matrix = np.stack([rows.times(row.reshape(shape)).ravel() for row in np.eye(size)], axis=1)
+    solver = FastConvectionSolver(rows)
+    right = np.random.default_rng(0).standard_normal(shape)
+    expected = np.linalg.solve(matrix, right.ravel()).reshape(shape)
+    np.testing.assert_allclose(solver.solve(right), expected, atol=1e-12)
+    assert solver.growth == pytest.approx(sum(rows.growths) - max(rows.growths))
+
+
+def test_what_the_solver_cannot_do():
+    with pytest.raises(ArithmeticError, match="pivot"):
+        FastConvectionSolver(ConstantRows((4,), -1.0, (-1.0,), (-1.0,), ((0.0, 0.0),)))
+    entries = (-1.0, 1.0)
+    with pytest.raises(ArithmeticError, match="overflow"):
+        FastConvectionSolver(ConstantRows((4, 4), 9.0, entries[::-1], entries, ((0.0, 0.0),) * 2))
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.02])
+def test_a_flow_along_an_axis_may_be_strong(angle):
+    velocity = (np.cos(angle), np.sin(angle))
+    problem = ConvectionDiffusionProblem(1e-3, velocity, 1.0)
+    exact, _, residual = view_of(problem, (24, 20))
+    assert exact
+    assert residual < 1e-9
+
+
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 @pytest.mark.parametrize("scheme", ["exponential", "central", "upwind"])
 def test_it_inverts_constant_coefficients(dimension, scheme):
@@ -96,7 +133,7 @@ def test_other_sides_agree_with_a_direct_solve(sides):
 @pytest.mark.parametrize(
     "problem",
     [
-        ConvectionDiffusionProblem(1e-2, (0.6, 0.8), 1.0),
+        ConvectionDiffusionProblem(5e-3, (-0.6, 0.8), 1.0),
         ConvectionDiffusionProblem(1e-3, (0.6, 0.8), 1.0, scheme="central"),
         ConvectionDiffusionProblem(lambda x: 0.1 + 0.05 * x[0], (0.6, 0.8), 1.0),
         ConvectionDiffusionProblem(0.1, (lambda x: x[1] - 0.5, lambda x: 0.5 - x[0]), 1.0),
