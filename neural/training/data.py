@@ -151,11 +151,11 @@ class PDEDataModule(lightning.LightningDataModule):
                 f"families='{families}' mixes batches of several families; set mixing to "
                 "'proportional' or 'alternating'"
             )
-        if num_workers < 0 or memory_limit < 0 or seed < 0:
-            raise InputError(
-                f"num_workers={num_workers}, memory_limit={memory_limit} and seed={seed} must be "
-                "at least 0"
-            )
+        for name, number in (
+            ("num_workers", num_workers), ("memory_limit", memory_limit), ("seed", seed),
+        ):  # fmt: skip
+            if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+                raise InputError(f"{name}={number!r} must be at least 0 and an integer")
         self.batch_size = positive_integer("batch_size", batch_size)
         self.num_train = None if num_train is None else positive_integer("num_train", num_train)
         self.augment = augment

@@ -86,11 +86,12 @@ class GaussianNormalizer(nn.Module):
         """
         count, total, squares = 0, torch.zeros(()), torch.zeros(())
         shift: Tensor | None = None
+        precision = torch.float64
         low = torch.full((self.num_channels,), math.inf, dtype=torch.float64)
         high = -low
         for batch in batches:
             self._check_channels(batch)
-            values = batch.double()
+            values, precision = batch.double(), batch.dtype
             if not bool(torch.isfinite(values).all()):
                 raise InputError("training values are not finite; check the data set")
             flat = values.transpose(0, 1).flatten(1)
@@ -109,8 +110,10 @@ class GaussianNormalizer(nn.Module):
         mean = total / count
         spread = (squares / count - mean.square()).clamp_min(0).sqrt()
         centre = shift + mean
-        if bool((spread <= 1e-12 * centre.abs().clamp_min(1e-300)).any()):
-            where = torch.nonzero(spread[0] <= 1e-12 * centre[0].abs().clamp_min(1e-300))[0]
+        # what rounding alone makes of a constant is no variance either
+        smallest = max(1e-12, 4 * torch.finfo(precision).eps) * centre.abs().clamp_min(1e-300)
+        if bool((spread <= smallest).any()):
+            where = torch.nonzero(spread[0] <= smallest[0])[0]
             raise InputError(
                 f"training values have zero variance at (channel, *point) {tuple(where.tolist())} "
                 f"with statistics={self.statistics!r}; a constant field carries no information: "

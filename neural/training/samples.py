@@ -50,6 +50,36 @@ def joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     return torch.cat(first), torch.cat(second)
 
 
+def as_tensors(
+    pair: Sequence[npt.NDArray[np.float64]], numbers: npt.NDArray[np.int64], path: Path
+) -> tuple[Tensor, Tensor]:
+    """Two arrays of the same samples as tensors of the default type.
+
+    Raises
+    ------
+    InputError
+        If a value is not finite, or is too large for that type.
+    """
+    dtype = torch.get_default_dtype()
+    tensors = []
+    for values in pair:
+        finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+        if not finite.all():
+            raise InputError(
+                f"sample {int(numbers[~finite][0])} of '{path}' is not finite "
+                f"({int((~finite).sum())} such samples); remove them or generate them again"
+            )
+        tensor = torch.as_tensor(values).to(dtype)
+        fits = torch.isfinite(tensor).reshape(len(tensor), -1).all(dim=1).numpy()
+        if not fits.all():
+            raise InputError(
+                f"sample {int(numbers[~fits][0])} of '{path}' has values up to "
+                f"{np.abs(values).max():.3g}, too large for {dtype}; store it in other units"
+            )
+        tensors.append(tensor)
+    return tensors[0], tensors[1]
+
+
 class SampleSource(Protocol):
     """What files of samples offer: ``pdesolve.data.DatasetReader`` and tensor files."""
 
@@ -189,16 +219,8 @@ class SampleDataset(Dataset[Any]):
         return file, index - (self._ends[file - 1] if file else 0)
 
     def _read(self, source: SampleSource, numbers: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        dtype = torch.get_default_dtype()
         pair = source.read(numbers)
-        for values in pair:
-            finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-            if not finite.all():
-                raise InputError(
-                    f"sample {int(numbers[~finite][0])} of '{source.path}' is not finite "
-                    f"({int((~finite).sum())} such samples); remove them or generate them again"
-                )
-        return torch.as_tensor(pair[0]).to(dtype), torch.as_tensor(pair[1]).to(dtype)
+        return as_tensors(pair, numbers, source.path)
 
 
 class EpochSampler(DistributedSampler[Any]):

@@ -58,8 +58,11 @@ def checked_fractions(given: Sequence[float] | None) -> tuple[float, ...]:
     """
     if given is None:
         return ()
-    values = tuple(float(value) for value in given)
-    if len(values) != 3 or any(value < 0 for value in values) or abs(sum(values) - 1) > 1e-9:
+    try:
+        values = tuple(float(value) for value in given)
+    except (TypeError, ValueError):
+        raise InputError(f"fractions={given!r} must be three numbers that sum to 1") from None
+    if len(values) != 3 or min(values) < 0 or not abs(sum(values) - 1) <= 1e-9:
         raise InputError(
             f"fractions={list(values)} must be three numbers of at least 0 (training, validation, "
             f"test) that sum to 1; they sum to {sum(values):g}"

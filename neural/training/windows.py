@@ -11,12 +11,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from meshes.errors import InputError, suggest
-from neural.training.samples import joined, parts_of
+from neural.training.samples import as_tensors, joined, parts_of
 
 Window = tuple[Tensor, Tensor, Tensor, int]
 
@@ -276,15 +275,7 @@ class WindowDataset(Dataset[Window]):
         frames: range | None = None,
     ) -> tuple[Tensor, Tensor]:
         states = source.read_trajectories(numbers, self.frames if frames is None else frames)
-        for values in (states, static := self._static_of(source, numbers)):
-            finite = np.isfinite(values.reshape(len(values), -1)).all(axis=1)
-            if not finite.all():
-                raise InputError(
-                    f"sample {int(numbers[~finite][0])} of '{source.path}' is not finite "
-                    f"({int((~finite).sum())} such samples); remove them or generate them again"
-                )
-        dtype = torch.get_default_dtype()
-        return torch.as_tensor(states).to(dtype), torch.as_tensor(static).to(dtype)
+        return as_tensors((states, self._static_of(source, numbers)), numbers, source.path)
 
     def _static_of(
         self, source: TrajectorySource, numbers: npt.NDArray[np.int64]

@@ -6,9 +6,12 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+import torch
 
+from meshes.errors import InputError
 from neural.training import PDEDataModule, TrajectoryDataModule, samples, stored_fields
 from neural.training.layouts import open_samples
+from neural.training.normalizers import GaussianNormalizer
 from neural.training.stored_fields import StoredField
 from pdesolve.data import DatasetReader, generate
 from pdesolve.problems.registry import get_family
@@ -97,3 +100,30 @@ def test_sets_in_memory_are_read_in_parts(file, monkeypatch) -> None:
     for index in range(5):
         for one, two in zip(whole[index], parts[index], strict=True):
             np.testing.assert_array_equal(one, two)
+
+
+def test_values_too_large_for_the_type_of_training_are_refused(tmp_path) -> None:
+    values = torch.rand(6, 1, 8, dtype=torch.float64)
+    torch.save({"x": values * 1e300, "y": values}, tmp_path / "large.pt")
+    with pytest.raises(InputError, match=r"too large for torch\.float32"):
+        PDEDataModule(train=tmp_path / "large.pt").split("train")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"fractions": ["a", 0, 1]}, {"fractions": [float("nan"), 0.5, 0.5]}, {"fractions": [0.5, 0.5]},
+     {"num_workers": 1.5}, {"memory_limit": "2 GiB"}, {"seed": "a"}, {"seed": True}],
+)  # fmt: skip
+def test_options_of_other_types_are_refused(options) -> None:
+    with pytest.raises(InputError, match=next(iter(options))):
+        PDEDataModule(train="train.h5", **options)
+
+
+def test_what_rounding_makes_of_a_constant_has_no_variance() -> None:
+    constant = torch.full((4, 1, 8), 0.1)
+    constant[0, 0, 0] = torch.nextafter(constant[0, 0, 0], torch.tensor(1.0))
+    with pytest.raises(InputError, match="zero variance"):
+        GaussianNormalizer(1).fit([constant], {"family": "constant"})
+    normalizer = GaussianNormalizer(1)
+    normalizer.fit([constant.double() + 1e-9 * torch.rand(4, 1, 8)], {"family": "double"})
+    assert 0 < float(normalizer.deviation) < 1e-8
