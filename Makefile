@@ -9,7 +9,7 @@ export PYTHONUNBUFFERED = 1
 SPREAD := -n auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow bench bench-data lint docs clean
+.PHONY: help install demo test test-slow bench bench-data bench-peers lint docs clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,10 @@ bench: .venv/peers  ## Measure speed, each figure as a ratio within one run
 
 bench-data: install  ## Measure strategies of data generation, with the published tables of recycling
 	@$(RUN) -m benchmarks.data
+
+bench-peers: install  ## Fetch public code into .benchmark-peers and measure training steps beside it
+	@$(RUN) -m benchmarks.operators.peers --install
+	@$(RUN) -m benchmarks.operators.peers
 
 .venv/peers: benchmarks/peers.txt | install
 	@$(BIN)/python -m pip install -q --no-deps --upgrade --target $@ -r $< && touch $@
