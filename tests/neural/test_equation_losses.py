@@ -16,6 +16,7 @@ from neural.evaluation import metrics
 from neural.stencils import StencilConvolution
 from neural.training import RelativeH1, RelativeL2
 from neural.training.losses import (
+    BandL2,
     EnergyNorm,
     FamilyOperator,
     MeshNorm,
@@ -182,6 +183,29 @@ def test_matrix_norms_by_hand_and_of_stencils(tmp_path) -> None:
     pair = torch.cat([u, v], 1), torch.cat([v, v], 1)
     whole = RelativeL2().per_sample(*pair)
     assert torch.allclose(EnergyNorm(np.eye(5)).per_sample(*pair), whole)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_predictions_that_are_not_finite_have_no_finite_error(bad) -> None:
+    target = random(2, 1, 4, 4)
+    prediction = target.clone()
+    prediction[1, 0, 2, 2] = bad
+    energy = RelativeEnergy()
+    energy.prepare(described("darcy2d", (4, 4)))
+    residual = PDEResidual()
+    residual.prepare(described("darcy2d", (4, 4)))
+    losses = [EnergyNorm(np.eye(16)), energy, residual, RelativeL2(), RelativeH1()]
+    losses.append(RelativeSobolev(-1, lengths=(1.0, 1.0)))
+    losses.append(BandL2([1.0], lengths=(1.0, 1.0)))
+    for loss in losses:
+        found = loss.of_batch(prediction, target, torch.ones(2, 1, 4, 4))
+        assert found.isfinite().tolist() == [True, False], type(loss).__name__
+
+
+def test_a_negative_energy_may_be_that_of_a_constant() -> None:
+    constant, ends = torch.full((1, 1, 2), 7.3).double(), torch.tensor([[[0.0, 1.0]]]).double()
+    with pytest.raises(InputError, match="a target is a constant"):
+        EnergyNorm(np.diag([1.0, -1e-9]))(constant, ends)
 
 
 def test_the_matrix_is_not_in_checkpoints_but_moves_with_the_loss() -> None:

@@ -83,6 +83,8 @@ def test_relative_h1_without_weight_is_l2() -> None:
 def test_losses_reject() -> None:
     with pytest.raises(InputError, match="target is zero for sample\\(s\\) \\[1\\]"):
         RelativeL2()(torch.ones(2, 1, 3), torch.tensor([[[1.0, 1, 1]], [[0.0, 0, 0]]]))
+    with pytest.raises(InputError, match="has no values to compare"):
+        RelativeL2()(torch.ones(0, 1, 3), torch.ones(0, 1, 3))
     with pytest.raises(InputError, match="must be equal in shape"):
         RelativeL2()(torch.ones(2, 1, 3), torch.ones(2, 1, 4))
     with pytest.raises(InputError, match=r"reduction='men' is unknown\. Did you mean 'mean'"):

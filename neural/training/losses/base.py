@@ -122,11 +122,16 @@ def total_of(terms: Mapping[str, Tensor]) -> Tensor:
 
 
 def check_shapes(prediction: Tensor, target: Tensor) -> None:
-    """Refuse a prediction and a target that differ in shape."""
+    """Refuse a prediction and a target that differ in shape or are empty."""
     if prediction.shape != target.shape:
         raise InputError(
             f"prediction of shape {tuple(prediction.shape)} and target of shape "
             f"{tuple(target.shape)} must be equal in shape"
+        )
+    if target.numel() == 0:
+        raise InputError(
+            f"a target of shape {tuple(target.shape)} has no values to compare; give at least one "
+            "sample on at least one point (two along some axis, for differences)"
         )
 
 
@@ -135,11 +140,11 @@ def root(squares: Tensor) -> Tensor:
 
     Examples
     --------
-    >>> root(torch.tensor([4.0, 0.0, -1e-9]))
-    tensor([2., 0., 0.])
+    >>> root(torch.tensor([4.0, 0.0, -1e-9, float("nan")]))
+    tensor([2., 0., 0., nan])
     """
-    positive = squares > 0
-    return torch.where(positive, squares.where(positive, torch.ones_like(squares)).sqrt(), 0.0)
+    none = squares <= 0  # not so for nan, which must come through
+    return squares.masked_fill(none, 1.0).sqrt().masked_fill(none, 0.0)
 
 
 def at_least_float32(values: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ class EnergyNorm(FieldLoss):
         """One relative error a sample, shape ``(batch,)``, in float64."""
         check_shapes(prediction, target)
         size = self.matrix.shape[0]
-        if target.ndim < 3 or target[0, 0].numel() != size:
+        if target.ndim < 3 or math.prod(target.shape[2:]) != size:
             raise InputError(
                 f"fields of shape {tuple(target.shape)} must have shape (batch, channel, *space) "
                 f"with {size} points, as the matrix has rows"
@@ -98,7 +99,11 @@ def relative_energy(errors: Tensor, energies: Tensor) -> Tensor:
         If an energy is negative, or that of a target zero.
     """
     if bool((energies < 0).any()) or bool((errors < -_INDEFINITE * energies).any()):
-        raise InputError("the matrix is not positive semidefinite: it gives a negative energy")
+        raise InputError(
+            "the matrix is not positive semidefinite, as it gives a negative energy; or, for a "
+            "matrix with a null space (a stiffness matrix, say), a target is a constant: its "
+            "energy is zero to rounding, and no relative error is defined. Leave such samples out"
+        )
     return relative(root(errors), root(energies), "energy of the target")
 
 
