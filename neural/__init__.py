@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from neural.models.fno import FNO as FNO
     from neural.models.registry import MODELS as MODELS
     from neural.models.registry import get_model as get_model
+    from neural.restoring import load_surrogate as load_surrogate
     from neural.stencils import StencilConvolution as StencilConvolution
     from neural.surrogate import Surrogate as Surrogate
     from neural.training.data import PDEDataModule as PDEDataModule
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from neural.training.module import SurrogateModule as SurrogateModule
     from neural.training.trajectory_data import TrajectoryDataModule as TrajectoryDataModule
     from neural.training.trajectory_module import TrajectoryModule as TrajectoryModule
+    from neural.trajectory_prediction import predict_trajectory as predict_trajectory
     from neural.trajectory_surrogate import TrajectorySurrogate as TrajectorySurrogate
 
 _HOME = {
@@ -53,6 +55,8 @@ _HOME = {
     "evaluate": "neural.evaluation.measurement",
     "get_model": "neural.models.registry",
     "initial_guess": "neural.accelerate",
+    "load_surrogate": "neural.restoring",
+    "predict_trajectory": "neural.trajectory_prediction",
     "solve_stencils": "neural.batched_solve",
     "torch_batches": "neural.batched_solve",
 }
