@@ -32,7 +32,8 @@ def check_points(
     Raises
     ------
     InputError
-        If a shape or type is another, or a sample's mask leaves no point.
+        If a shape or type is another, a mask holds other numbers than 0 and 1, or a
+        sample's mask leaves no point.
 
     Examples
     --------
@@ -55,6 +56,8 @@ def check_points(
     if mask is not None:
         if tuple(mask.shape) != (batch, count):
             raise InputError(f"a mask of shape {tuple(mask.shape)} must be ({batch}, {count})")
+        if not bool(((mask == 0) | (mask == 1)).all()):
+            raise InputError("a mask must hold 1 where a point counts and 0 where it does not")
         if not bool((mask != 0).any(1).all()):
             raise InputError("the mask of a sample leaves no point; leave such samples out")
     return points.to(device=inputs.device, dtype=inputs.dtype)

@@ -199,6 +199,8 @@ class PointLatentSpectralModel(nn.Module):
             places = grid_coordinates(inputs.shape[2:], self.coordinates, inputs).flatten(0, -2)
         else:
             places = check_points(inputs, points, self.in_channels, self.dimension, mask)
+            if mask is not None:  # whatever stands there, nan included
+                inputs = inputs.masked_fill((mask == 0).unsqueeze(1), 0.0)
             places = self._scaled(places, mask)
         values = inputs.flatten(2).transpose(1, 2)
         if self.append_coordinates:

@@ -206,6 +206,8 @@ class Transolver(nn.Module):
                     "projection='linear' to apply it on points"
                 )
             places = check_points(inputs, points, self.in_channels, self.dimension, mask)
+            if mask is not None:  # whatever stands there, nan included
+                inputs = inputs.masked_fill((mask == 0).unsqueeze(1), 0.0)
         values = inputs.movedim(1, -1)
         if self.append_coordinates:
             features = self._features(places)

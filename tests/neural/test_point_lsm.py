@@ -107,7 +107,7 @@ def test_a_mask_leaves_the_other_points_as_they_are() -> None:
     inputs, points = torch.randn(2, 2, 40, dtype=DOUBLE), torch.rand(2, 40, 2, dtype=DOUBLE)
     filled = torch.cat([points, torch.full((2, 5, 2), 9.0, dtype=DOUBLE)], 1)
     mask = torch.cat([torch.ones(2, 40), torch.zeros(2, 5)], 1)
-    more = torch.cat([inputs, torch.zeros(2, 2, 5, dtype=DOUBLE)], 2)
+    more = torch.cat([inputs, torch.full((2, 2, 5), float("nan"), dtype=DOUBLE)], 2)
     found = model(more, filled, mask)[:, :, :40]
     torch.testing.assert_close(found, model(inputs, points))
 

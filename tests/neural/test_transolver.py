@@ -88,9 +88,14 @@ def test_masked_points_have_no_influence() -> None:
     assert torch.allclose(together[1], model(inputs[1:2], points=points)[0], atol=1e-12)
     alone = model(inputs[:1, :, :25], points=points[:25])
     assert torch.allclose(together[0, :, :25], alone[0], atol=1e-12)
-    changed = inputs.clone()
-    changed[0, :, 25:] = 1e3
-    assert torch.equal(model(changed, points=clouds, mask=mask)[0, :, :25], together[0, :, :25])
+    for filling in (1e3, float("nan")):
+        changed = inputs.clone()
+        changed[0, :, 25:] = filling
+        found = model(changed, points=clouds, mask=mask)
+        assert torch.equal(found[0, :, :25], together[0, :, :25])
+    for wrong in (2.0 * mask, mask / mask):
+        with pytest.raises(InputError, match="1 where a point counts"):
+            model(inputs, points=clouds, mask=wrong)
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 3])
