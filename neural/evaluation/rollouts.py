@@ -78,49 +78,56 @@ def measure_rollouts(
     """Errors of rollouts over the windows of one file, and of their certificates."""
     source: Any = windows.sources[0]
     info, grid, known = source.info, grid_of(source.info), surrogate.frames_in
-    frames, static = _arrays(windows)
-    history, future = frames[:, :known], frames[:, known : known + windows.frames_out]
-    predicted, seconds = _rollouts(surrogate, history, static, future.shape[1], batch_size)
-    each = np.stack(
-        [
-            metrics.relative_l2(predicted[:, frame], future[:, frame])
-            for frame in range(future.shape[1])
-        ]
-    )
-    found = {
-        "relative_l2": metrics.relative_l2(predicted, future),
-        "first_frame": each[0],
-        "mean_frame": each.mean(axis=0),
-        "last_frame": each[-1],
-    }
-    problems, remark = problems_of(info, windows.chosen[0], source.read(windows.chosen[0])[0], grid)
+    end = known + windows.frames_out
+    errors: dict[str, list[FloatArray]] = {}
+    kept: list[tuple[FloatArray, FloatArray, FloatArray]] = []
+    seconds = 0.0
+    for states, fields in windows.batches(batch_size):
+        frames = states[:, :end].double().numpy()
+        history, future = frames[:, :known], frames[:, known:]
+        static = fields.double().numpy() if surrogate.static else None
+        if not errors:
+            surrogate.rollout(history, windows.frames_out, static)  # prepares the transforms
+        start = time.perf_counter()
+        predicted = surrogate.rollout(history, windows.frames_out, static)
+        seconds += time.perf_counter() - start
+        for name, values in _errors(predicted, future).items():
+            errors.setdefault(name, []).append(values)
+        if sum(len(part[0]) for part in kept) < MOST_CERTIFIED:
+            kept.append((history, predicted, future))
+    found = {name: np.concatenate(parts) for name, parts in errors.items()}
+    each = found.pop("frames")
+    chosen = windows.chosen[0][: max(MOST_CERTIFIED, num_timed_solves)]
+    problems, remark = problems_of(info, chosen, source.read(chosen)[0], grid)
     remarks = [remark] if remark else []
-    times = np.array(info.times)[windows.frames][: known + future.shape[1]]
-    certified, reason = certified_rollouts(problems, grid, times, history, predicted, future)
+    times = np.array(info.times)[windows.frames][:end]
+    first = [np.concatenate(parts) for parts in zip(*kept, strict=True)]
+    certified, reason = certified_rollouts(problems, grid, times, first[0], first[1], first[2])
     remarks += [reason] if reason and problems else []
     until = (float(info.times[0]), float(times[-1]))
     solver, note = default_solve_seconds(problems[:num_timed_solves], grid, until)
     remarks += [note] if note else []
     remarks.append(
-        f"rollouts of {future.shape[1]} frames, {surrogate.time_step:g} apart, from t = "
+        f"rollouts of {windows.frames_out} frames, {surrogate.time_step:g} apart, from t = "
         f"{times[known - 1]:g} on"
     )
     training = float(surrogate.metadata.get("training_seconds", 0.0))
     num_train = int(surrogate.metadata["data"].get("num_trajectories", 0))
+    rollout = seconds / len(each)
     return DatasetErrors(
         path=Path(info.path),
         shape=tuple(info.shape),
-        num_samples=len(future),
+        num_samples=len(each),
         zero_shot=list(info.shape) != list(surrogate.metadata["shape"]),
         mean={name: float(values.mean()) for name, values in found.items()},
         worst={name: float(values.max()) for name, values in found.items()},
-        surrogate_seconds=seconds,
+        surrogate_seconds=rollout,
         solver_seconds=solver,
-        break_even=break_even(training, solver, seconds),
-        break_even_with_data=break_even(training + num_train * (solver or 0.0), solver, seconds),
+        break_even=break_even(training, solver, rollout),
+        break_even_with_data=break_even(training + num_train * (solver or 0.0), solver, rollout),
         remarks=tuple(remarks),
         certified=certified,
-        frames=tuple(float(value) for value in each.mean(axis=1)),
+        frames=tuple(float(value) for value in each.mean(axis=0)),
     )
 
 
@@ -177,28 +184,19 @@ def _tensor(values: FloatArray) -> Any:
     return torch.as_tensor(values, dtype=torch.float64)
 
 
-def _arrays(windows: WindowDataset) -> tuple[FloatArray, FloatArray]:
-    """All frames ``(n, frame, channel, *shape)`` and static channels."""
-    parts = list(windows.batches())
-    frames, static = (np.concatenate([part[k].numpy() for part in parts]) for k in (0, 1))
-    return frames.astype(np.float64), static.astype(np.float64)
-
-
-def _rollouts(
-    surrogate: TrajectorySurrogate,
-    history: FloatArray,
-    static: FloatArray,
-    num_frames: int,
-    batch_size: int,
-) -> tuple[FloatArray, float]:
-    """Predicted frames, and seconds a trajectory."""
-
-    def run(first: int) -> FloatArray:
-        part = slice(first, first + batch_size)
-        fixed = static[part] if surrogate.static else None
-        return surrogate.rollout(history[part], num_frames, fixed)
-
-    run(0)  # first use prepares the transforms
-    start = time.perf_counter()
-    found = [run(first) for first in range(0, len(history), batch_size)]
-    return np.concatenate(found), (time.perf_counter() - start) / len(history)
+def _errors(predicted: FloatArray, future: FloatArray) -> dict[str, FloatArray]:
+    """Relative L2 errors of rollouts, each ``(n,)``; and ``frames``, of shape ``(n, frame)``."""
+    each = np.stack(
+        [
+            metrics.relative_l2(predicted[:, frame], future[:, frame])
+            for frame in range(future.shape[1])
+        ],
+        axis=1,
+    )
+    return {
+        "relative_l2": metrics.relative_l2(predicted, future),
+        "first_frame": each[:, 0],
+        "mean_frame": each.mean(axis=1),
+        "last_frame": each[:, -1],
+        "frames": each,
+    }
