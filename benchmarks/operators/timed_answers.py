@@ -18,7 +18,7 @@ from pdesolve.grid._petsc_solver import GridSolver
 from pdesolve.problems.darcy import DarcyProblem
 
 FINER = 5  # odd, so that points of the coarse grid are among those of the fine one
-TOLERANCE, TIGHT = 1e-8, 1e-12
+TOLERANCE, TIGHT = 1e-8, 1e-10
 
 # values (sample, *grid), and seconds of the processor for one of them
 Method = Callable[[Sequence[DarcyProblem], StructuredGrid], tuple[FloatArray, float]]
