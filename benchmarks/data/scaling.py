@@ -31,8 +31,8 @@ memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 if world.rank == 0:
     print(json.dumps([seconds, memory]))
 """
-REPEATS = 2
-SAMPLES = {"independent": 400, "batched": 1000, "skr": 100}
+REPEATS = 3
+SAMPLES = {"independent": 400, "batched": 1000, "skr": 200}
 MPI = ("mpiexec", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n")
 
 
