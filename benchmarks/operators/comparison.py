@@ -130,7 +130,7 @@ def run(
             "model",
             "parameters",
             "seconds an epoch",
-            "training, s",
+            "training, s (median)",
             "relative L2, %",
             "± over seeds",
             "best seed, %",
@@ -149,7 +149,7 @@ def run(
                 train = partial(_train, candidate, seed, num_train, epochs, folder)
                 found.append(results.get(place, train))
             errors = [100 * result["error"] for result in found]
-            seconds = statistics.mean(result["seconds"] for result in found)
+            seconds = statistics.median(result["seconds"] for result in found)
             spread = statistics.stdev(errors) if len(errors) > 1 else math.nan
             table.add(
                 candidate.label,
