@@ -33,8 +33,9 @@ class FastConvection:
     elimination (:class:`pdesolve.pc.FastConvectionSolver`). Nothing is left to iterate then.
     The scalings grow like exp(Σ |b_k| L_k / 2ε) over those axes, and digits are lost with them
     (beyond e^14 a second pass corrects the first), so this works where diffusion has its say,
-    or the flow follows an axis. Beyond e^30, for coefficients that vary, periodic axes, and
-    axes of more than 512 cells, an inner preconditioner takes its place, which is good where
+    or the flow follows an axis. Beyond e^30, for coefficients that vary, periodic axes, axes of
+    more than 512 cells, matrices that are not positive definite or singular, and walls without
+    diffusive flux across a flow, an inner preconditioner takes its place, which is good where
     convection prevails if the cells are numbered along the flow: incomplete factors.
 
     Chosen by ``{"pc_type": "python", "pc_python_type": "pdesolve.pc.FastConvection"}``, on one
@@ -67,6 +68,7 @@ class FastConvection:
     def __init__(self) -> None:
         self._inner: Any = None
         self._solver: FastConvectionSolver | None = None
+        self._transposed: FastConvectionSolver | None = None
         self._corrected: Any = None
         self._shape: tuple[int, ...] = ()
 
@@ -83,7 +85,7 @@ class FastConvection:
         operator, matrix = pc.getOperators()
         shape, periodic, _ = grid_of_matrix(matrix, "FastConvection")
         self._shape = shape
-        self._solver = self._corrected = None
+        self._solver = self._transposed = self._corrected = None
         if not any(periodic) and min(shape) > 2 and max(shape) <= LARGEST_AXIS:
             self._solver = _solver_of(matrix, shape)
             if self._solver is not None and self._solver.growth > EXACT_GROWTH:
@@ -98,32 +100,52 @@ class FastConvection:
         """Y = A⁻¹ x, or about that (called by PETSc)."""
         del pc
         if self._solver is None:
-            if self._inner is None:
-                raise InputError(
-                    "FastConvection is applied before its set-up; call KSP.setUp() first"
-                )
-            self._inner.apply(x, y)
+            self._ready().apply(x, y)
+        else:
+            self._invert(self._solver, getattr(self._corrected, "mult", None), x, y)
+
+    def applyTranspose(self, pc: Any, x: Any, y: Any) -> None:  # noqa: N802
+        """Y = A⁻ᵀ x, or about that, for methods such as BiCG (called by PETSc)."""
+        del pc
+        if self._solver is None:
+            self._ready().applyTranspose(x, y)
             return
-        shape = self._shape
-        y.array = self._solver.solve(x.array_r.reshape(shape)).ravel()
-        if self._corrected is not None:
+        if self._transposed is None:
+            self._transposed = FastConvectionSolver(self._solver.rows.transposed)
+        self._invert(self._transposed, getattr(self._corrected, "multTranspose", None), x, y)
+
+    def _ready(self) -> Any:
+        if self._inner is None:
+            raise InputError("FastConvection is applied before its set-up; call KSP.setUp() first")
+        return self._inner
+
+    def _invert(self, solver: FastConvectionSolver, product: Any, x: Any, y: Any) -> None:
+        """Solve, and once more for what is left where a product is given to tell that."""
+        y.array = solver.solve(x.array_r.reshape(self._shape)).ravel()
+        if product is not None:
             left = x.duplicate()
-            self._corrected.mult(y, left)
+            product(y, left)
             left.aypx(-1.0, x)
-            y.array = y.array_r + self._solver.solve(left.array_r.reshape(shape)).ravel()
+            y.array = y.array_r + solver.solve(left.array_r.reshape(self._shape)).ravel()
             left.destroy()
 
     def view(self, pc: Any, viewer: Any) -> None:
         """Say what it is in ``-ksp_view`` (called by PETSc)."""
         del pc
-        way = "incomplete factors" if self._solver is None else "eigenvectors along each axis"
-        viewer.printfASCII(f"  fast convection-diffusion solver, by {way}\n")
+        way = "by eigenvectors and elimination along the axes"
+        if self._solver is None:
+            way = "by an inner preconditioner"
+        viewer.printfASCII(f"  fast convection-diffusion solver, {way}\n")
+        if self._solver is None and self._inner is not None:
+            self._inner.view(viewer)
 
     def destroy(self, pc: Any) -> None:
-        """Free the inner preconditioner (called by PETSc)."""
+        """Free the inner preconditioner, and let go of the matrix (called by PETSc)."""
         del pc
+        self._corrected = None
         if self._inner is not None:
             self._inner.destroy()
+            self._inner = None
 
 
 def _rows_of(matrix: Any, shape: tuple[int, ...]) -> ConstantRows:

@@ -107,6 +107,10 @@ class FastHelmholtz:
         right = np.conj(x.array_r.view(complex)).reshape(shape)
         y.array = np.ascontiguousarray(self._solver.solve(right)).ravel().view(float)
 
+    def applyTranspose(self, pc: Any, x: Any, y: Any) -> None:  # noqa: N802
+        """The same, as the preconditioner is symmetric."""
+        self.apply(pc, x, y)
+
     def view(self, pc: Any, viewer: Any) -> None:
         """Say what it is in ``-ksp_view`` (called by PETSc)."""
         del pc

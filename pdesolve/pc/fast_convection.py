@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from meshes.structured import FloatArray
 from pdesolve.pc.fast_poisson import AxisTransform
+
+SMALLEST_PIVOT = 1e-12
+"""In parts of the diagonal; matrices with smaller ones are singular up to rounding."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ class ConstantRows:
         return result
 
     @property
+    def transposed(self) -> ConstantRows:
+        """The rows of the transposed matrix."""
+        return replace(self, lower=self.upper, upper=self.lower)
+
+    @property
     def growths(self) -> tuple[float, ...]:
         """(n − 1) |ln(l / r)| / 2 of each axis; infinite where l and r are not both negative.
 
@@ -81,7 +89,8 @@ class FastConvectionSolver:
     Raises
     ------
     ArithmeticError
-        Where the scalings do not exist or elimination meets a pivot that is not positive.
+        Where the scalings do not exist, or elimination meets a pivot that is not positive, or
+        is so small that the matrix is singular up to rounding.
 
     References
     ----------
@@ -97,7 +106,7 @@ class FastConvectionSolver:
     """
 
     def __init__(self, rows: ConstantRows) -> None:
-        growths = rows.growths
+        self.rows, growths = rows, rows.growths
         self._line = int(np.argmax(growths))
         others = [axis for axis in range(len(rows.shape)) if axis != self._line]
         self.growth = sum(growths[axis] for axis in others)
@@ -128,11 +137,12 @@ class FastConvectionSolver:
         diagonal[0] += rows.ends[axis][0]
         diagonal[-1] += rows.ends[axis][1]
         self._factors = np.zeros_like(diagonal)
-        for i in range(1, n):
-            np.divide(below, diagonal[i - 1], out=self._factors[i])
-            diagonal[i] -= self._factors[i] * self._above
-        if not (diagonal > 0).all():
-            raise ArithmeticError("a pivot is not positive")
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # refused below
+            for i in range(1, n):
+                np.divide(below, diagonal[i - 1], out=self._factors[i])
+                diagonal[i] -= self._factors[i] * self._above
+        if not (diagonal > SMALLEST_PIVOT * abs(rows.diagonal)).all():
+            raise ArithmeticError("a pivot is not positive, or too small")
         self._inverse = 1.0 / diagonal
 
     def solve(self, right: FloatArray) -> FloatArray:

@@ -174,3 +174,88 @@ def test_matrices_without_a_grid_are_refused():
         pc.setUp()
     assert isinstance(error.value.__cause__, InputError)
     assert "FastConvection needs a matrix that knows its grid" in str(error.value.__cause__)
+
+
+@pytest.mark.parametrize(
+    ("problem", "shape"),
+    [
+        (ConvectionDiffusionProblem(0.1, (0.6, -0.8), 1.0), (10, 9)),
+        (ConvectionDiffusionProblem(0.012, (0.6, -0.4), 1.0), (16, 12)),
+        (ConvectionDiffusionProblem(lambda x: 0.1 + 0.05 * x[0], (0.6, -0.8), 1.0), (10, 9)),
+    ],
+    ids=["exact", "corrected", "inner"],
+)
+def test_methods_that_apply_the_transpose(problem, shape):
+    from petsc4py import PETSc
+
+    from operators._petsc_stencil import stencil_matrix
+
+    matrix = stencil_matrix(problem.discretize(StructuredGrid(shape)).stencil, PETSc.COMM_SELF).mat
+    pc = PETSc.PC().create(comm=PETSc.COMM_SELF)
+    pc.setType("python")
+    pc.setPythonType(FAST["pc_python_type"])
+    pc.setOperators(matrix)
+    pc.setUp()
+    one, other = matrix.createVecs()
+    image, back = matrix.createVecs()
+    rng = np.random.default_rng(0)
+    one.array, other.array = rng.standard_normal((2, one.getLocalSize()))
+    pc.apply(one, image)
+    pc.applyTranspose(other, back)
+    assert image.dot(other) == pytest.approx(back.dot(one), rel=1e-8)
+    pc.destroy()
+    options = {
+        **FAST, "ksp_type": "bicg", "ksp_pc_side": "left", "ksp_norm_type": "preconditioned",
+    }  # fmt: skip
+    found = solve(problem, mesh=shape, solver_parameters=options)
+    expected = solve(problem, mesh=shape, solver_parameters=DIRECT).field.values
+    np.testing.assert_allclose(found.field.values, expected, atol=1e-7 * np.abs(expected).max())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dimension", [1, 2])
+@pytest.mark.parametrize("size", [3, 4, 5, 13])
+def test_singular_and_indefinite_matrices_are_left_to_the_inner_one(size, dimension):
+    # without flux on all sides: a pivot is zero up to rounding
+    lower, upper = (7.7 * 1.3, 7.7) if dimension == 1 else (100 / 3, 100 / 3)
+    fluxless = ConstantRows(
+        (size,) * dimension,
+        dimension * (lower + upper),
+        (-lower,) * dimension,
+        (-upper,) * dimension,
+        ((-lower, -upper),) * dimension,
+    )
+    with pytest.raises(ArithmeticError, match="pivot"):
+        FastConvectionSolver(fluxless)
+    one = (1.0,) * dimension  # a pivot that is zero to the last bit
+    negative = tuple(-value for value in one)
+    indefinite = ConstantRows(
+        (size,) * dimension, 1.0, negative, negative, ((0.0, 0.0),) * dimension
+    )
+    with pytest.raises(ArithmeticError, match="pivot"):
+        FastConvectionSolver(indefinite)
+
+
+def test_it_says_what_it_does_and_lets_go_of_the_matrix(tmp_path):
+    from petsc4py import PETSc
+
+    from operators._petsc_stencil import stencil_matrix
+
+    for diffusivity, words in ((0.012, "elimination"), (lambda x: 1 + x[0], "type: ilu")):
+        problem = ConvectionDiffusionProblem(diffusivity, (0.6, -0.4), 1.0)
+        system = problem.discretize(StructuredGrid((16, 12)))
+        matrix = stencil_matrix(system.stencil, PETSc.COMM_SELF).mat
+        held = matrix.getRefCount()
+        pc = PETSc.PC().create(comm=PETSc.COMM_SELF)
+        pc.setType("python")
+        pc.setPythonType(FAST["pc_python_type"])
+        pc.setOperators(matrix)
+        pc.setUp()
+        context = pc.getPythonContext()
+        viewer = PETSc.Viewer().createASCII(str(tmp_path / "view"), comm=PETSc.COMM_SELF)
+        pc.view(viewer)
+        viewer.destroy()
+        assert words in (tmp_path / "view").read_text()
+        pc.destroy()
+        assert context is not None
+        assert matrix.getRefCount() == held

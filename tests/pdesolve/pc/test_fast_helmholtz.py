@@ -192,6 +192,31 @@ def test_samples_share_eigenvectors(monkeypatch):
 
 
 @pytest.mark.petsc
+@pytest.mark.parametrize("kinds", [("dn", "nd"), ("aa", "da")])
+def test_it_is_symmetric_for_methods_that_apply_the_transpose(kinds):
+    grid = StructuredGrid((9, 8))
+    problem = HelmholtzProblem(lambda x: 4 + x[0], 1.0, sides_of(kinds))
+    matrix, _ = block_matrix(grid, problem)
+    pc = preconditioner(matrix)
+    one, other = matrix.createVecs()
+    image, back = matrix.createVecs()
+    one.array, other.array = np.random.default_rng(0).standard_normal((2, one.getLocalSize()))
+    pc.apply(one, image)
+    pc.applyTranspose(other, back)
+    assert image.dot(other) == pytest.approx(back.dot(one), rel=1e-9)
+    pc.destroy()
+    options = {
+        key: value
+        for key, value in FAST.items()
+        if key in ("pc_type", "pc_python_type", "ksp_rtol")
+    }
+    options |= {"ksp_type": "bicg", "ksp_pc_side": "left"}
+    found = solve(problem, mesh=(9, 8), solver_parameters=options)
+    exact = solve(problem, mesh=(9, 8), solver_parameters=DIRECT).field.values
+    np.testing.assert_allclose(found.field.values, exact, atol=1e-7 * np.abs(exact).max())
+
+
+@pytest.mark.petsc
 def test_what_it_refuses():
     grid = StructuredGrid((8, 8))
     family = get_family("darcy2d")
