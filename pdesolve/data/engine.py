@@ -228,7 +228,8 @@ def _log_entry(record: SampleRecord, seconds: float, rank: int) -> dict[str, Any
         "process": rank,
     }
     entry.update(record.details)
-    if {"batch", "right_hand_sides"} & record.details.keys():  # they come together
+    # these come together, or were solved earlier
+    if {"batch", "right_hand_sides", "trial"} & record.details.keys():
         entry["seconds"] = round(sum(record.seconds.values()), 6)
     if record.message:
         entry["message"] = record.message

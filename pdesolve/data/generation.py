@@ -226,7 +226,7 @@ def generate(
                 name = choice.name
                 if report is not None and ranks.rank == 0:
                     report(choice)
-            way = tried[0] if tried else make_strategy(name, request)
+            way = tried.pop() if tried else make_strategy(name, request)
             if solve_shape is not None:
                 way = CoarseStorage(way, solved, grid, chosen)
         try:
@@ -243,6 +243,8 @@ def generate(
         finally:
             way.close()
     finally:
+        for unused in tried:
+            unused.close()
         request.close()
         if not isinstance(ranks, OneRank):
             ranks.close()

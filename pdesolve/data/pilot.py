@@ -404,13 +404,16 @@ def kept_choice(
     """
     folder = out.with_name(out.name + ".parts")
     kept = folder / CHOICE
-    if kept.exists():
+    written = [kept]
+    if out.with_name(out.name + ".parts.finished").exists():  # only tidying was left
+        written.append(out.with_name(out.name + ".log.jsonl"))
+    for path in written:
         try:
-            found = json.loads(kept.read_text())
+            found = json.loads(path.read_text().partition("\n")[0])
             if found["fingerprint"] == fingerprint and found["chosen"] in tuple(STRATEGIES):
                 return Choice(found["chosen"], f"chosen before the interruption: {found['reason']}")
         except (OSError, ValueError, KeyError, TypeError):
-            pass  # not written by this program, or not whole: choose again
+            pass  # not there, not written by this program, or not whole: choose again
     if out.exists() and not overwrite:
         raise InputError(
             f"'{out}' exists; pass overwrite=True (--overwrite) or choose another name"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pdesolve.data.samples import SampleRecord, SampleTask, Strategy
@@ -33,7 +34,8 @@ class SolvedBefore:
         there = [task.index for task in tasks if task.index in self._records]
         rest = [task for task in tasks if task.index not in self._records]
         for index in there:
-            yield self._records.pop(index)
+            record = self._records.pop(index)
+            yield replace(record, details={**record.details, "trial": True})
         if rest:
             yield from self.way.solve(rest)
 
@@ -43,6 +45,8 @@ class SolvedBefore:
         self.way.close()
 
     def __getattr__(self, name: str) -> Any:
+        if name == "way":  # a copy that is not filled yet
+            raise AttributeError(name)
         return getattr(self.way, name)
 
 

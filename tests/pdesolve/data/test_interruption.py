@@ -42,6 +42,21 @@ def test_killed_at_each_commit(whole, tmp_path, start):
     assert contents(tmp_path) == contents(whole.parent)
 
 
+def test_a_chosen_strategy_killed_at_commits(tmp_path, start):
+    # the last of them are kills among tidying, when the file is whole already
+    numbers = [1, 2, 3, 5, 3, 6, *range(1, 16, 2), 2, 0, 0]
+    settings = {"num_samples": 24, "shape": 12, "shard_size": 8}
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    found, output = statuses(start(folder / "set.h5", kill_at=numbers, strategy="auto", **settings))
+    assert found[-1] == 0, output
+    assert set(found[:-1]) == {-signal.SIGKILL}, output
+    choice = json.loads((folder / "set.h5.log.jsonl").read_text().splitlines()[0])
+    (tmp_path / "whole").mkdir()
+    generate("darcy2d", out=tmp_path / "whole" / "set.h5", strategy=choice["chosen"], **settings)
+    assert contents(folder) == contents(tmp_path / "whole")
+
+
 def test_killed_at_random_times(whole, tmp_path, start):
     chance = random.Random(20)  # noqa: S311
     times = [chance.random() * 0.02 for _ in range(4)]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -105,3 +109,68 @@ def test_the_chosen_strategy_brings_its_trial_along(tmp_path, monkeypatch):
         assert np.array_equal(one.read()[1], other.read()[1])
         for name, values in one.read_records().items():
             assert np.array_equal(values, other.read_records()[name], equal_nan=True), name
+
+
+def test_the_log_has_the_seconds_of_the_trial(tmp_path, monkeypatch):
+    monkeypatch.setattr("pdesolve.data.pilot.PREFERENCE", ("fast-transform",))
+    monkeypatch.setattr("pdesolve.data.pilot.FEW", 4)
+    info = generate("darcy2d", 24, shape=16, out=tmp_path / "auto.h5", strategy="auto")
+    lines = (tmp_path / "auto.h5.log.jsonl").read_text().splitlines()
+    entries = {entry["sample"]: entry for entry in map(json.loads, lines[1:])}
+    assert sorted(entries) == list(range(info.num_samples))
+    of_trial = [index for index, entry in entries.items() if entry.get("trial")]
+    assert 4 <= len(of_trial) <= 8
+    for index in of_trial:
+        entry = entries[index]
+        assert entry["seconds"] == pytest.approx(sum(entry["phases"].values()), abs=1e-5)
+
+
+def test_a_later_candidate_brings_along_the_same_bytes(tmp_path, monkeypatch):
+    # its iterations were watched by a clock, which must not show
+    from pdesolve.data import pilot
+
+    def slow(name, *given):
+        trial = tried(name, *given)
+        return replace(trial, total=1e3, each=1.0) if name == "independent" else trial
+
+    tried = pilot._try
+    monkeypatch.setattr(pilot, "_try", slow)
+    monkeypatch.setattr(pilot, "PREFERENCE", ("independent", "fast-transform"))
+    for name in ("darcy2d_lognormal", "convection_diffusion2d"):
+        found = generate(
+            name, 24, shape=16, out=tmp_path / "auto.h5", strategy="auto", overwrite=True
+        )
+        assert '"trial":' in (tmp_path / "auto.h5.log.jsonl").read_text()
+        expected = generate(
+            name,
+            24,
+            shape=16,
+            out=tmp_path / "by_name.h5",
+            strategy="fast-transform",
+            overwrite=True,
+        )
+        assert found.path.read_bytes() == expected.path.read_bytes()
+
+
+def test_a_choice_that_cannot_be_kept_leaves_nothing_open(tmp_path, monkeypatch):
+    closed = []
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    close = SolvedBefore.close
+    monkeypatch.setattr(SolvedBefore, "close", lambda way: (closed.append(way), close(way)))
+    monkeypatch.setattr("pdesolve.data.pilot.write_safely", full)
+    monkeypatch.setattr("pdesolve.data.pilot.PREFERENCE", ("fast-transform",))
+    with pytest.raises(OSError, match="No space"):
+        generate("darcy2d", 24, shape=12, out=tmp_path / "auto.h5", strategy="auto")
+    assert len(closed) == 1
+
+
+def test_a_copy_is_one():
+    request, _ = asked("darcy2d", 2, (12, 12))
+    way = make_strategy("fast-transform", request)
+    again = copy.copy(SolvedBefore(way, []))
+    assert again.samples_apart
+    again.close()
+    request.close()
