@@ -309,7 +309,8 @@ def _try(
     timing = _Timing(records)
     try:
         if in_batches:
-            note = timing.of_batches(way, samples, min(schedule.chunk or count, num_samples))
+            size = min(schedule.chunk or count, num_samples)
+            note = timing.of_batches(way, samples, size, alone=num_samples >= WORTH_BATCHES)
         else:
             note = timing.one_by_one(way, samples, best)
     except (InputError, SolveFailure) as error:
@@ -354,18 +355,24 @@ class _Timing:
         self.each = statistics.median(times[1:]) if len(times) > 1 else times[0]
         return note
 
-    def of_batches(self, way: Strategy, pilot: Sequence[SampleTask], size: int) -> str:
-        """One sample, then all; what a batch costs beside its samples is spread over `size`."""
-        seconds = []
-        for part in (pilot[:1], pilot):
-            start = time.perf_counter()
-            records = list(way.solve(part))
-            seconds.append(time.perf_counter() - start)
+    def of_batches(
+        self, way: Strategy, pilot: Sequence[SampleTask], size: int, *, alone: bool
+    ) -> str:
+        """All at once, and where `alone` the first by itself.
+
+        What a batch costs beside its samples is then known, and spread over `size`.
+        """
+        start = time.perf_counter()
+        records = list(way.solve(pilot))
+        together = time.perf_counter() - start
         self._records += records
         self.samples = len(pilot)
-        one, every = seconds[0], seconds[1] / len(pilot)
-        if len(pilot) > 1 and size > len(pilot):
-            more = max((seconds[1] - one) / (len(pilot) - 1), 0.5 * every)
+        one = every = together / len(pilot)
+        if alone and len(pilot) > 1 and size > len(pilot):
+            start = time.perf_counter()
+            records += way.solve(pilot[:1])
+            one = time.perf_counter() - start
+            more = max((together - one) / (len(pilot) - 1), 0.5 * every)
             every = min(every, more + max(one - more, 0.0) / size)
         self.each = every
         self.first = max(one, every)
