@@ -73,9 +73,8 @@ class FastHelmholtz:
                 "and wavenumber are read off the rows of the matrix. Use a direct solver for it"
             )
         weights = _weights(matrix, shape, self._size)
-        diagonal, sums = _rows(matrix, shape, self._size)
         inner = tuple(slice(None) if wrap else slice(1, -1) for wrap in periodic)
-        _check(diagonal, sums, weights, inner)
+        sums = _row_sums(matrix, shape, self._size, weights, inner)
         zeroth = sums[inner]
         edge = np.pad(zeroth, [(0, 0) if wrap else (1, 1) for wrap in periodic], mode="edge")
         excess = sums - edge
@@ -137,44 +136,42 @@ def _weights(matrix: Any, shape: tuple[int, ...], size: int) -> tuple[float, ...
     return tuple(found)
 
 
-def _rows(matrix: Any, shape: tuple[int, ...], size: int) -> tuple[FloatArray, ComplexArray]:
-    """Diagonal of K, and the sums of the rows of K − i B."""
+def _row_sums(
+    matrix: Any, shape: tuple[int, ...], size: int, weights: tuple[float, ...], inner: Any
+) -> ComplexArray:
+    """Sums of the rows of K − i B, after a look at what the matrix does to random numbers."""
     probe, image = matrix.createVecs()
-    if probe.getSize() != size * np.prod(shape):
-        raise InputError(
-            f"the matrix has {probe.getSize()} columns, and its grid of shape {shape} has "
-            f"{int(np.prod(shape))} cells of {size}; give one row and column for each unknown"
-        )
     matrix.getDiagonal(image)
     diagonal = image.array_r.reshape(*shape, size)[..., 0].copy()
-    with probe as array:
-        array.reshape(-1, size)[:] = [1.0, 0.0][:size]
-    matrix.mult(probe, image)
-    result = image.array_r.reshape(*shape, size)
-    sums = result[..., 0].astype(complex)
-    if size == 2:
-        sums -= 1j * result[..., 1]
+
+    def times(values: FloatArray) -> ComplexArray:
+        with probe as array:
+            array.reshape(*shape, size)[..., 0] = values
+        matrix.mult(probe, image)
+        result = image.array_r.reshape(*shape, size)
+        product: ComplexArray = result[..., 0] - (1j * result[..., 1] if size == 2 else 0j)
+        return product
+
+    sums = times(np.ones(shape))
+    values = np.random.default_rng(0).random(shape)
+    found = times(values)
     probe.destroy()
     image.destroy()
-    return diagonal, sums
-
-
-def _check(
-    diagonal: FloatArray, sums: ComplexArray, weights: tuple[float, ...], inner: Any
-) -> None:
-    """Raise unless the matrix is −Δ with a zeroth-order term, inside the box."""
     if not (np.isfinite(diagonal).all() and np.isfinite(sums).all()):
         raise InputError(
             "the matrix has entries that are not finite; look at the wavenumber it was made of"
         )
-    couplings = (diagonal - sums.real)[inner]
-    most = float(np.abs(couplings - 2 * sum(weights)).max())
-    if most > 1e-8 * sum(weights):
+    expected = (diagonal + 1j * sums.imag) * values
+    for axis, weight in enumerate(weights):
+        expected -= weight * (np.roll(values, 1, axis) + np.roll(values, -1, axis))
+    most = float(np.abs(found - expected)[inner].max())
+    if not most <= 1e-8 * sum(weights):
         raise InputError(
             "FastHelmholtz is for −Δu − k² u: entries towards neighbours must be the same "
-            f"everywhere inside the box, and their sums differ by up to {most:.3g}. Use "
+            f"everywhere inside the box, and products with them differ by up to {most:.3g}. Use "
             "pdesolve.pc.FastPoisson for −∇·(a ∇u), or another preconditioner"
         )
+    return sums
 
 
 def _side_weights(

@@ -125,11 +125,6 @@ class FastPoisson:
 def _values(matrix: Any, shape: tuple[int, ...], periodic: tuple[bool, ...]) -> StencilValues:
     """What a matrix does to itself, to constants, and to stripes across each axis."""
     probe, image = matrix.createVecs()
-    if probe.getSize() != np.prod(shape):
-        raise InputError(
-            f"the matrix has {probe.getSize()} columns, and its grid of shape {shape} has "
-            f"{int(np.prod(shape))} cells; give a matrix with one row and column for each cell"
-        )
     matrix.getDiagonal(image)
     diagonal = image.array_r.reshape(shape).copy()
     probe.set(1.0)

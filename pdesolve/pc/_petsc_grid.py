@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from petsc4py import PETSc
@@ -26,7 +27,8 @@ def grid_of_matrix(
     Raises
     ------
     InputError
-        For a matrix on several processes, one without ``DMDA``, or of too many unknowns.
+        For a matrix on several processes, one without ``DMDA``, of too many unknowns, or of
+        another size than its grid.
     """
     if matrix.comm.getSize() > 1:
         raise InputError(
@@ -50,4 +52,10 @@ def grid_of_matrix(
     wraps = PETSc.DM.BoundaryType.PERIODIC
     shape = tuple(int(size) for size in reversed(dm.getSizes()))
     periodic = tuple(kind == wraps for kind in reversed(dm.getBoundaryType()))
+    rows, columns = matrix.getSize()
+    if not rows == columns == math.prod(shape) * unknowns:
+        raise InputError(
+            f"the matrix has {rows} rows and {columns} columns, and its grid of shape {shape} has "
+            f"{math.prod(shape)} cells of {unknowns}; give one row and column for each unknown"
+        )
     return shape, periodic, unknowns

@@ -160,6 +160,24 @@ def test_long_axes_are_left_to_the_inner_one():
     assert not view_of(problem, (513,))[0]
 
 
+@pytest.mark.parametrize("name", ["FastPoisson", "FastHelmholtz", "FastConvection"])
+def test_matrices_of_another_size_than_their_grid_are_refused(name):
+    from petsc4py import PETSc
+
+    matrix = PETSc.Mat().createAIJ((4, 4), nnz=1, comm=PETSc.COMM_SELF)
+    matrix.setUp()
+    matrix.assemble()
+    matrix.setDM(PETSc.DMDA().create((5, 5), dof=1, comm=PETSc.COMM_SELF))
+    pc = PETSc.PC().create(comm=PETSc.COMM_SELF)
+    pc.setType("python")
+    pc.setPythonType(f"pdesolve.pc.{name}")
+    pc.setOperators(matrix)
+    with pytest.raises(PETSc.Error) as error:
+        pc.setUp()
+    assert isinstance(error.value.__cause__, InputError)
+    assert "4 rows and 4 columns, and its grid of shape (5, 5)" in str(error.value.__cause__)
+
+
 def test_matrices_without_a_grid_are_refused():
     from petsc4py import PETSc
 

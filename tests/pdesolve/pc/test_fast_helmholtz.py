@@ -11,6 +11,7 @@ from meshes.structured import StructuredGrid
 from pdesolve import get_family, sample_generator, solve
 from pdesolve.pc import ComplexAxis, FastHelmholtzSolver
 from pdesolve.problems.boundary import Absorbing, Dirichlet, Neumann, Periodic
+from pdesolve.problems.convection_diffusion import ConvectionDiffusionProblem
 from pdesolve.problems.helmholtz import HelmholtzProblem
 
 FAST = {
@@ -227,6 +228,17 @@ def test_what_it_refuses():
 
     with pytest.raises(InputError, match="must be the same everywhere"):
         preconditioner(stencil_matrix(darcy.stencil, PETSc.COMM_SELF).mat)
+    # convection whose entries add up to those of a Laplacian
+    askew = ConvectionDiffusionProblem(0.1, (1.0, -1.0), 1.0, scheme="central").discretize(grid)
+    with pytest.raises(InputError, match="must be the same everywhere"):
+        preconditioner(stencil_matrix(askew.stencil, PETSc.COMM_SELF).mat)
+    uneven, _ = block_matrix(grid, HelmholtzProblem(3.0, 1.0))
+    near = uneven.getValue(54, 56)
+    uneven.setValue(54, 56, 1.5 * near)
+    uneven.setValue(54, 52, 0.5 * near)
+    uneven.assemble()
+    with pytest.raises(InputError, match="must be the same everywhere"):
+        preconditioner(uneven)
     thin, _ = block_matrix(StructuredGrid((8, 2)), HelmholtzProblem(0.1, 1.0))
     with pytest.raises(InputError, match="three cells or more"):
         preconditioner(thin)
