@@ -170,7 +170,7 @@ def generate(
     chosen = _checked_backend(backend, family)
     solved = grid
     if solve_shape is not None:
-        solved = first_problem.grid(_checked_shape(solve_shape, family))
+        solved = first_problem.grid(_checked_shape(solve_shape, family, "solve_shape"))
         _check_solve_shape(family, solved, grid, strategy, chosen)
     request = StrategyRequest(
         family,
@@ -325,19 +325,30 @@ def _checked_path(out: str | Path) -> Path:
     return path
 
 
-def _checked_shape(shape: int | Sequence[int] | None, family: Any) -> tuple[int, ...]:
+def _checked_shape(
+    shape: int | Sequence[int] | None, family: Any, name: str = "shape"
+) -> tuple[int, ...]:
+    dimension = int(family.dimension)
     if shape is None:
         return tuple(family.default_shape)
     if isinstance(shape, int | np.integer):
-        return (int(shape),) * int(family.dimension)
-    sizes = tuple(shape)
-    if len(sizes) == 1 and family.dimension > 1:
-        sizes = sizes * int(family.dimension)
-    if len(sizes) != family.dimension:
+        sizes: tuple[Any, ...] = (shape,)
+    elif isinstance(shape, Sequence | np.ndarray) and not isinstance(shape, str):
+        sizes = tuple(shape)
+    else:
+        raise InputError(f"{name}={shape!r} must be an integer, or {dimension} of them")
+    if len(sizes) == 1:
+        sizes *= dimension
+    if len(sizes) != dimension:
         raise InputError(
-            f"shape={shape!r} has {len(sizes)} entries; '{family.name}' has {family.dimension} axes"
+            f"{name}={shape!r} has {len(sizes)} entries; '{family.name}' has {dimension} axes"
         )
-    return StructuredGrid(sizes).shape
+    for size in sizes:
+        if isinstance(size, bool | np.bool_) or not isinstance(size, int | np.integer):
+            raise InputError(f"{name}={shape!r} must hold integers, not {size!r}")
+        if size < 1:
+            raise InputError(f"{name}={shape!r} must hold positive sizes, not {size}")
+    return tuple(int(size) for size in sizes)
 
 
 def _checked_backend(backend: str, family: Any) -> str:

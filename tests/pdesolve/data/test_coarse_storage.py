@@ -117,3 +117,22 @@ def test_own_strategies_and_meshes_are_refused(tmp_path):
         )  # fmt: skip
     with pytest.raises(InputError, match="its own mesh"):
         generate("slit_plate", 1, shape=8, solve_shape=16, out=tmp_path / "a.h5")
+
+
+@pytest.mark.petsc
+@pytest.mark.parametrize("name", ["shape", "solve_shape"])
+@pytest.mark.parametrize("given", [0, -8, 16.0, True, "16", (16, 16, 16), (16, 8.0), {16}])
+def test_shapes_that_are_none_are_refused_by_name(tmp_path, name, given):
+    shapes = {"shape": 8, name: given}
+    with pytest.raises(InputError, match=rf"^{name}="):
+        generate("darcy2d", 2, out=tmp_path / "set.h5", **shapes)
+
+
+@pytest.mark.petsc
+def test_a_chosen_strategy_on_a_finer_grid(tmp_path, monkeypatch):
+    monkeypatch.setattr("pdesolve.data.pilot.PREFERENCE", ("batched",))
+    common = {"num_samples": 24, "shape": 6, "solve_shape": 12}
+    found = generate("darcy2d", out=tmp_path / "auto.h5", strategy="auto", **common)
+    named = generate("darcy2d", out=tmp_path / "named.h5", strategy="batched", **common)
+    assert found.path.read_bytes() == named.path.read_bytes()
+    assert '"trial":' in (tmp_path / "auto.h5.log.jsonl").read_text()
