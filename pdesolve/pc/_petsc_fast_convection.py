@@ -73,12 +73,18 @@ class FastConvection:
         self._shape: tuple[int, ...] = ()
 
     def setFromOptions(self, pc: Any) -> None:  # noqa: N802
-        """Make the inner preconditioner (called by PETSc)."""
+        """Make the inner preconditioner, or refuse its options (called by PETSc)."""
         if self._inner is None:
             self._inner = PETSc.PC().create(comm=pc.comm)
             self._inner.setOptionsPrefix((pc.getOptionsPrefix() or "") + "fast_convection_")
             self._inner.setType("ilu")
-        self._inner.setFromOptions()
+        try:
+            self._inner.setFromOptions()
+        except PETSc.Error as error:
+            raise InputError(
+                f"PETSc refused the options '{self._inner.getOptionsPrefix()}...' of the inner "
+                f"preconditioner: {str(error).strip().splitlines()[-1]}"
+            ) from error
 
     def setUp(self, pc: Any) -> None:
         """Read the matrix (called by PETSc when its values have changed)."""

@@ -154,6 +154,13 @@ def test_an_inner_preconditioner_takes_the_rest(problem):
     np.testing.assert_allclose(fast, expected, atol=1e-7 * np.abs(expected).max())
 
 
+def test_unknown_inner_preconditioners_are_refused():
+    problem = ConvectionDiffusionProblem(0.1, (0.6, -0.8), 1.0)
+    options = {**FAST, "fast_convection_pc_type": "nonsense"}
+    with pytest.raises(InputError, match="fast_convection_.*PC type nonsense"):
+        solve(problem, mesh=(8, 8), solver_parameters=options)
+
+
 def test_long_axes_are_left_to_the_inner_one():
     problem = ConvectionDiffusionProblem(0.3, (0.5,), 1.0, dimension=1)
     assert view_of(problem, (512,))[0]
