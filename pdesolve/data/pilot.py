@@ -203,7 +203,13 @@ def _fastest(
             untried.append(name)
             continue
         start = time.perf_counter()
-        way = make_strategy(name, request)
+        try:
+            way = make_strategy(name, request)
+        except InputError as error:
+            if request.order is None:
+                raise
+            trials.append(Trial(name, math.inf, math.inf, 0, math.inf, str(error)))
+            continue  # it cannot make use of an order
         solved_now: list[SampleRecord] = []
         trials.append(_try(name, way, pilot, len(tasks), best, solved_now))
         if trials[-1].total < (math.inf if best is None else best.total):

@@ -174,3 +174,21 @@ def test_a_copy_is_one():
     assert again.samples_apart
     again.close()
     request.close()
+
+
+def test_an_order_leaves_out_strategies_that_have_no_use_for_it(tmp_path):
+    chosen = []
+    info = generate(
+        "darcy2d",
+        24,
+        shape=12,
+        out=tmp_path / "sorted.h5",
+        strategy="auto",
+        order="nearest-neighbor",
+        report=chosen.append,
+    )
+    refused = {trial.name for trial in chosen[0].trials if "of no use" in trial.note}
+    assert "batched" in refused
+    assert chosen[0].name not in refused
+    assert info.num_failed == 0
+    assert info.num_samples == 24
