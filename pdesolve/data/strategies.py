@@ -11,6 +11,7 @@ from pdesolve.data.batches import BatchStrategy
 from pdesolve.data.evolutions import EvolutionStrategy
 from pdesolve.data.independent import GridStrategy
 from pdesolve.data.operator_action import OperatorActionStrategy, operator_action_refusal
+from pdesolve.data.refusals import posing
 from pdesolve.data.requests import (
     NamedStrategy,
     StrategyRequest,
@@ -167,7 +168,11 @@ def repeats_operator(request: StrategyRequest, tasks: Sequence[SampleTask]) -> b
     if len(tasks) < 2 or request.refusal_of_sequences:
         return False
     source = request.take_source()
+    found = set()
     try:
-        return len({source.fingerprint(task.problem) for task in tasks}) == 1
+        for task in tasks:
+            with posing(task.index):
+                found.add(source.fingerprint(task.problem))
+        return len(found) == 1
     finally:
         request.give_back(source)

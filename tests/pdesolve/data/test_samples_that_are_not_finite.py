@@ -90,3 +90,12 @@ def test_the_sample_is_named_and_finished_shards_are_kept(family, strategy, opti
     info = generate(corrected, 8, observer=lambda found: solved.append(found.index), **given)
     assert info.num_failed == 0
     assert sorted(solved) == [4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("family", ["darcy2d", "convection_diffusion2d"])
+@pytest.mark.parametrize("index", [0, 2, 6, 21])
+def test_a_choice_among_strategies_names_the_sample_too(family, index, tmp_path):
+    with pytest.raises(InputError, match=rf"sample {index} cannot be .*finite"):
+        generate(
+            Spoiled(family, index, np.nan), 24, shape=8, out=tmp_path / "s.h5", strategy="auto"
+        )
