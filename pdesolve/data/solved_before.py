@@ -9,6 +9,9 @@ from typing import Any
 from pdesolve.data.samples import SampleRecord, SampleTask, Strategy
 from pdesolve.data.schema import Status
 
+KEPT_BYTES = 64 * 2**20
+"""Fields of a trial that are kept at most; a shard is as large."""
+
 
 class SolvedBefore:
     """A strategy that has some samples at hand and solves the others.
@@ -54,9 +57,16 @@ def after_trial(way: Strategy, records: Sequence[SampleRecord]) -> Strategy:
     """A strategy with what its trial solved, where that is what it would solve again.
 
     Strategies whose answers do not depend, to the last bit, on what was solved before have a
-    true attribute ``samples_apart``; others are given back as they are.
+    true attribute ``samples_apart``; others are given back as they are. So that memory stays
+    bounded, what goes beyond `KEPT_BYTES` is forgotten and solved again.
     """
-    solved = [record for record in records if record.status is Status.SOLVED]
+    solved, size = [], 0
+    for record in records:
+        size += record.inputs.nbytes + record.outputs.nbytes
+        if size > KEPT_BYTES:
+            break
+        if record.status is Status.SOLVED:
+            solved.append(record)
     if not (solved and getattr(way, "samples_apart", False)):
         return way
     return SolvedBefore(way, solved)

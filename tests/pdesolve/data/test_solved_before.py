@@ -167,6 +167,21 @@ def test_a_choice_that_cannot_be_kept_leaves_nothing_open(tmp_path, monkeypatch)
     assert len(closed) == 1
 
 
+def test_no_more_is_kept_than_a_shard(monkeypatch):
+    request, tasks = asked("darcy2d", 6, (12, 12))
+    way = make_strategy("batched", request)
+    records = list(way.solve(list(tasks)))
+    one = records[0].inputs.nbytes + records[0].outputs.nbytes
+    monkeypatch.setattr("pdesolve.data.solved_before.KEPT_BYTES", 2 * one + 1)
+    found = list(after_trial(way, records).solve(list(tasks)))
+    assert sum("trial" in record.details for record in found) == 2
+    assert sorted(record.index for record in found) == list(range(6))
+    monkeypatch.setattr("pdesolve.data.solved_before.KEPT_BYTES", one - 1)
+    assert after_trial(way, records) is way
+    way.close()
+    request.close()
+
+
 def test_a_copy_is_one():
     request, _ = asked("darcy2d", 2, (12, 12))
     way = make_strategy("fast-transform", request)
