@@ -18,6 +18,9 @@ ROUNDING = 16.0
 ALIKE = 0.3
 """Relative difference below which the two sides of an axis get their mean weight."""
 
+RESONANCE = 0.01
+"""Part of the deviation of k² from its mean below which eigenvalues of −Δ − k₀² say nothing."""
+
 KEPT = 32
 """Axes whose eigenvectors are kept."""
 
@@ -32,8 +35,8 @@ class FastHelmholtz:
     the mean of k², its imaginary part where there is one, and for each side a constant
     weight. With constant k and sides of one kind it is the inverse of the matrix up to the
     rounding of the weights of absorbing sides to about three percent, by which samples of
-    a sequence share their eigenvectors; otherwise iterations grow with the number of
-    wavelengths by which phases differ from those of the mean.
+    a sequence share their eigenvectors; otherwise resonances of the mean are avoided, and
+    iterations grow with the number of wavelengths by which phases differ from those of the mean.
 
     Chosen by ``{"pc_type": "python", "pc_python_type": "pdesolve.pc.FastHelmholtz"}``, on
     one process, for a Krylov method that takes indefinite systems, such as GMRES.
@@ -84,7 +87,9 @@ class FastHelmholtz:
             if not wrap:
                 sides = _side_weights(excess, inner, number, weight)
             axes.append(self._axis(n, *sides, wrap))
-        self._solver = FastHelmholtzSolver(axes, weights, complex(zeroth.mean()))
+        mean = complex(zeroth.mean())
+        least = RESONANCE * float(np.sqrt(np.square(np.abs(zeroth - mean)).mean()))
+        self._solver = FastHelmholtzSolver(axes, weights, mean, least)
 
     def _axis(self, *given: Any) -> ComplexAxis:
         """Made once for each size and pair of weights."""

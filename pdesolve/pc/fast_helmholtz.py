@@ -127,6 +127,10 @@ class FastHelmholtzSolver:
         w_k > 0, 1 / h_k².
     shift
         σ = −k², with an imaginary part where the medium damps.
+    least
+        What takes the place of eigenvalues of smaller absolute value; 0 for none. A
+        preconditioner that leaves their eigenvectors out, or multiplies them by very much, would
+        not serve for other operators nearby, which are not singular.
 
     References
     ----------
@@ -142,7 +146,11 @@ class FastHelmholtzSolver:
     """
 
     def __init__(
-        self, axes: Sequence[ComplexAxis], weights: Sequence[float], shift: complex
+        self,
+        axes: Sequence[ComplexAxis],
+        weights: Sequence[float],
+        shift: complex,
+        least: float = 0.0,
     ) -> None:
         self.axes = tuple(axes)
         self.shape = tuple(axis.size for axis in axes)
@@ -151,6 +159,7 @@ class FastHelmholtzSolver:
             along = [1] * len(self.shape)
             along[number] = axis.size
             values = values + weight * axis.eigenvalues.reshape(along)
+        values = np.where(np.abs(values) < least, least, values)
         size: FloatArray = np.abs(values)
         noise = 1e-13 * float(size.max())
         with np.errstate(divide="ignore", invalid="ignore"):

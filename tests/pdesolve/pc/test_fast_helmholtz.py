@@ -159,6 +159,23 @@ def test_random_media_agree_with_a_direct_solve(name, shape, beta):
 
 
 @pytest.mark.petsc
+@pytest.mark.parametrize("amplitude", [0.05, 0.3])
+@pytest.mark.parametrize("distance", [0.0, 1e-11, -1e-5])
+def test_a_mean_at_a_resonance_is_none_of_the_medium(amplitude, distance):
+    size = 16
+    resonance = 8 * size**2 * np.sin(np.pi / (2 * size)) ** 2 * (1 + distance)
+
+    def wavenumber(x):
+        return np.sqrt(resonance * (1 + amplitude * np.sin(2 * np.pi * x[0])))
+
+    problem = HelmholtzProblem(wavenumber, lambda x: 1.0 + x[0], sides_of(("dd", "dd")))
+    fast = solve(problem, mesh=(size, size), solver_parameters=FAST)
+    exact = solve(problem, mesh=(size, size), solver_parameters=DIRECT).field.values
+    assert fast.result.iterations <= 12
+    np.testing.assert_allclose(fast.field.values, exact, atol=1e-5 * np.abs(exact).max())
+
+
+@pytest.mark.petsc
 def test_iterations_do_not_grow_with_the_grid():
     family = get_family("helmholtz2d_random").with_options(median=8.0)
     problem = family.problem(family.sample(sample_generator(0, "train", 0)))
