@@ -151,7 +151,9 @@ def run(words: Sequence[str]) -> int:
     out = required(given, "out", EXAMPLES[0])
     family = chosen_family(given, EXAMPLES[0])
     shape = shape_for(given["shape"], family)
-    finer = shape_for(given["solve_shape"], family) if given["solve_shape"] else None
+    finer = None
+    if given["solve_shape"]:
+        finer = shape_for(given["solve_shape"], family, "--solve-shape")
     elements = {name: given[name] for name in ("element", "degree") if given[name] is not None}
     stepping = {name: given[name] for name in ("dt", "method") if given[name] is not None}
     if elements and given["backend"] == "grid":

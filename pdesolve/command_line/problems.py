@@ -46,7 +46,9 @@ def sample_text(words: Words, family: ProblemFamily) -> str:
     return f"{family.name}, sample {words['index']} of '{words['split']}' with seed {words['seed']}"
 
 
-def shape_for(shape: list[int] | None, family: ProblemFamily) -> tuple[int, ...]:
+def shape_for(
+    shape: list[int] | None, family: ProblemFamily, option: str = "--shape"
+) -> tuple[int, ...]:
     """Cells along each axis; one number stands for all axes.
 
     Raises
@@ -59,12 +61,12 @@ def shape_for(shape: list[int] | None, family: ProblemFamily) -> tuple[int, ...]
         sizes *= family.dimension
     if len(sizes) != family.dimension:
         raise InputError(
-            f"--shape {' '.join(map(str, sizes))} has {len(sizes)} numbers; '{family.name}' is "
+            f"{option} {' '.join(map(str, sizes))} has {len(sizes)} numbers; '{family.name}' is "
             f"{family.dimension}D, so give {family.dimension} or one for all"
         )
     for size in sizes:
         if size < 1:
-            raise InputError(f"--shape: {size} cells along an axis; give 1 or more")
+            raise InputError(f"{option}: {size} cells along an axis; give 1 or more")
     return sizes
 
 

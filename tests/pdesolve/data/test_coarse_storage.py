@@ -136,3 +136,10 @@ def test_a_chosen_strategy_on_a_finer_grid(tmp_path, monkeypatch):
     named = generate("darcy2d", out=tmp_path / "named.h5", strategy="batched", **common)
     assert found.path.read_bytes() == named.path.read_bytes()
     assert '"trial":' in (tmp_path / "auto.h5.log.jsonl").read_text()
+
+
+@pytest.mark.parametrize("sizes", [["0"], ["16", "16", "16"]])
+def test_the_command_line_names_its_option(tmp_path, capsys, sizes):
+    words = ["generate", "darcy2d", "--num-samples", "2", "--shape", "8", "--solve-shape", *sizes]
+    assert main([*words, "--out", str(tmp_path / "set.h5")]) == 2
+    assert "error: --solve-shape" in capsys.readouterr().err
