@@ -38,6 +38,9 @@ MOST_SORTED = 256
 LARGEST_DIRECT = {1: 10**9, 2: 400_000, 3: 30_000}
 """Unknowns up to which a sparse factorisation is tried, by dimension."""
 
+LARGEST_TRANSFORM = 20_000
+"""Cells in 2D up to which waves are tried by transforms before factors: more are more wavelengths."""
+
 PREFERENCE = (
     "batched",
     "fast-transform",
@@ -240,7 +243,8 @@ def _in_order(request: StrategyRequest) -> list[str]:
         names.insert(names.index("fast-transform") + 1, "batched")
     if _factorises(request):
         names.remove("direct")
-        names.insert(names.index("independent"), "direct")
+        plane = request.grid.dimension == 2 and request.grid.num_points > LARGEST_TRANSFORM
+        names.insert(0 if plane else names.index("independent"), "direct")
     return names
 
 

@@ -210,6 +210,14 @@ def test_auto_factorises_without_iterations_where_the_family_factorises(monkeypa
     assert "independent" not in names
 
 
+def test_many_waves_in_the_plane_are_tried_by_factors_first(monkeypatch):
+    found, tasks = request("helmholtz2d_random", 24)
+    monkeypatch.setattr("pdesolve.data.pilot.SHARE", 0.0)  # the first alone
+    assert choose(found, tasks).name == "fast-transform"
+    monkeypatch.setattr("pdesolve.data.pilot.LARGEST_TRANSFORM", 1000)
+    assert choose(found, tasks).name == "direct"
+
+
 def test_auto_draws_no_more_samples_than_it_tries():
     found, tasks = request("convection_diffusion2d", 200)
     drawn = []
