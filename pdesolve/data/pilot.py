@@ -39,7 +39,7 @@ LARGEST_DIRECT = {1: 10**9, 2: 400_000, 3: 30_000}
 """Unknowns up to which a sparse factorisation is tried, by dimension."""
 
 LARGEST_TRANSFORM = 20_000
-"""Cells in 2D up to which waves are tried by transforms before factors: more are more wavelengths."""
+"""Cells in 2D up to which waves are tried by transforms before factors."""
 
 PREFERENCE = (
     "batched",
