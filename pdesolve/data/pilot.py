@@ -243,8 +243,13 @@ def _in_order(request: StrategyRequest) -> list[str]:
         names.insert(names.index("fast-transform") + 1, "batched")
     if _factorises(request):
         names.remove("direct")
-        plane = request.grid.dimension == 2 and request.grid.num_points > LARGEST_TRANSFORM
-        names.insert(0 if plane else names.index("independent"), "direct")
+        plane = request.grid.dimension == 2
+        if plane and request.grid.num_points > LARGEST_TRANSFORM:
+            names.insert(0, "direct")
+        elif plane or "fast-transform" not in applicable(request):
+            names.insert(names.index("independent"), "direct")
+        else:  # in space factors are dear, and their trial cannot be cut short
+            names.append("direct")
     return names
 
 
@@ -355,7 +360,9 @@ class _Timing:
             self._records.append(record)
             if record.status is not Status.SOLVED:
                 note = MISSED
-            elif best is not None and len(times) > 1 and times[-1] > 2 * best.each:
+            elif best is not None and times[-1] > best.each * (
+                2 if len(times) > 1 else 2 * PATIENCE
+            ):
                 note = BEHIND
             if note or (len(times) >= FEW and now - start > LONG_ENOUGH):
                 break
