@@ -19,6 +19,7 @@ from pdesolve.data.refusals import posing
 from pdesolve.data.samples import SampleRecord, SampleTask, Schedule
 from pdesolve.problems.evolution import EvolutionProblem
 from pdesolve.spectral.batch import evolve_batch
+from pdesolve.spectral.evolution import DifferentFunctionsError
 from pdesolve.spectral.state import FourierState
 from pdesolve.step_sizes import steps_between
 
@@ -150,14 +151,20 @@ class SpectralBatchStrategy:
     ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
         """Values ``(batch, time, channel, *shape)`` and which are finite."""
         with np.errstate(over="ignore", invalid="ignore"):  # is looked at afterwards
-            found = evolve_batch(
-                [task.problem for task in tasks],
-                grid,
-                self.times,
-                dt=float(f"{self.interval / steps:.14g}"),
-                method=self.stepping.get("method"),
-                check=False,
-            )
+            try:
+                found = evolve_batch(
+                    [task.problem for task in tasks],
+                    grid,
+                    self.times,
+                    dt=float(f"{self.interval / steps:.14g}"),
+                    method=self.stepping.get("method"),
+                    check=False,
+                )
+            except DifferentFunctionsError:  # one after another then
+                values, finite = zip(
+                    *(self._evolve([task], grid, steps) for task in tasks), strict=True
+                )
+                return np.concatenate(values), np.concatenate(finite)
         return found.values, found.finite
 
     def _estimates(self, tasks: list[SampleTask], values: FloatArray, steps: int) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,40 @@ def check_periodic_box(problem: Any, grid: StructuredGrid) -> None:
         )
 
 
+class DifferentFunctionsError(InputError):
+    """Problems whose L, N or g are different functions, which make no batch."""
+
+
+def one_function(one: object, other: object) -> bool:
+    """Whether two functions are the same: equal, or made by one ``def`` from equal numbers.
+
+    A function inside a method is made anew by each call; it is the same function if its
+    code is, and what it refers to outside of itself is one object or equal numbers.
+
+    Examples
+    --------
+    >>> def decay(rate):
+    ...     return lambda transforms, parameters: -rate
+    >>> one_function(decay(1.0), decay(1.0)), one_function(decay(1.0), decay(2.0))
+    (True, False)
+    """
+    if one == other:
+        return True
+    if not (isinstance(one, FunctionType) and isinstance(other, FunctionType)):
+        return False
+    if one.__code__ is not other.__code__ or one.__globals__ is not other.__globals__:
+        return False
+
+    def seen(function: FunctionType) -> list[object]:
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+        return [*cells, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+
+    return all(
+        a is b or (type(a) is type(b) and isinstance(a, int | float | str) and a == b)
+        for a, b in zip(seen(one), seen(other), strict=True)
+    )
+
+
 def stack(evolutions: Sequence[SpectralEvolution]) -> SpectralEvolution:
     """One batch of several problems of one kind, on one grid (NumPy arrays).
 
@@ -130,7 +165,9 @@ def stack(evolutions: Sequence[SpectralEvolution]) -> SpectralEvolution:
     Raises
     ------
     InputError
-        If they differ in grid, channels, functions or names of parameters.
+        If they differ in grid, channels or names of parameters.
+    DifferentFunctionsError
+        If they differ in functions.
 
     Examples
     --------
@@ -147,11 +184,12 @@ def stack(evolutions: Sequence[SpectralEvolution]) -> SpectralEvolution:
             raise InputError("only problems on one grid with the same channels make a batch")
         if set(other.parameters) != set(first.parameters):
             raise InputError("only problems with the same parameters make a batch")
-        same = other.nonlinear == first.nonlinear and other.time_factor == first.time_factor
+        same = one_function(other.nonlinear, first.nonlinear)
+        same = same and one_function(other.time_factor, first.time_factor)
         if callable(first.linear) or callable(other.linear):
-            same = same and other.linear == first.linear
+            same = same and one_function(other.linear, first.linear)
         if not same:
-            raise InputError(
+            raise DifferentFunctionsError(
                 "only problems with the same functions for L, N and g make a batch; put what "
                 "differs into parameters"
             )

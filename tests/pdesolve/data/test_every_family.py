@@ -33,9 +33,10 @@ def family_of(name: str) -> ProblemFamily:
 
 
 def generated(family: ProblemFamily, out: Path, num_samples: int, **options: Any) -> DatasetInfo:
-    """A data set; a warning is an error."""
+    """A data set; a warning is an error, but for that of a kernel cache shared by processes."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".*key collision in cache")
         return generate(
             family, num_samples, shape=shape_of(family), out=out, estimate_error=False, **options
         )

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from meshes import InputError, StructuredGrid
 from operators.failures import TimeStepFailure
-from pdesolve import evolve, get_family, sample_generator
+from pdesolve import evolve, generate, get_family, sample_generator
+from pdesolve.data.reader import open_dataset
 from pdesolve.problems.advection import AdvectionProblem
 from pdesolve.problems.burgers import BurgersProblem
 from pdesolve.problems.heat import HeatProblem
 from pdesolve.problems.korteweg_de_vries import KortewegDeVriesProblem
 from pdesolve.spectral import batch as batch_module
 from pdesolve.spectral.batch import evolve_batch, rollout
-from pdesolve.spectral.evolution import SpectralEvolution, stack
+from pdesolve.spectral.evolution import SpectralEvolution, one_function, stack
 
 # output times short enough for few steps
 FAMILIES = {
@@ -232,6 +234,32 @@ def test_rejections() -> None:
         rollout(replace(one, nonlinear=lambda *_: 0.0, step_size=float("nan")), (0.0, 1.0))
     with pytest.raises(InputError, match="it must end in"):
         SpectralEvolution(grid, ("u",), np.ones((2, 16)), np.zeros(1))
+
+
+def test_functions_made_anew_by_each_problem_are_one_function() -> None:
+    def decay(rate: float, table: object = None) -> Any:
+        return lambda *_: -rate if table is None else table
+
+    table = np.ones(3)
+    assert one_function(decay(2.0), decay(2.0))
+    assert one_function(decay(2.0, table), decay(2.0, table))
+    assert not one_function(decay(2.0), decay(3.0))
+    assert not one_function(decay(2.0), decay(2))
+    assert not one_function(decay(2.0, table), decay(2.0, table.copy()))
+    assert not one_function(decay(2.0), lambda *_: -2.0)
+    assert one_function(None, None)
+    assert not one_function(None, decay(2.0))
+
+
+def test_problems_that_make_no_batch_are_solved_one_by_one(tmp_path, monkeypatch) -> None:
+    options = {"shape": 16, "backend": "spectral", "dtype": "float64"}
+    together = generate("heat1d", 6, out=tmp_path / "together.h5", **options)
+    monkeypatch.setattr("pdesolve.spectral.evolution.one_function", lambda *_: False)
+    apart = generate("heat1d", 6, out=tmp_path / "apart.h5", **options)
+    assert apart.num_failed == 0
+    with open_dataset(together.path) as one, open_dataset(apart.path) as other:
+        assert np.array_equal(one.read()[0], other.read()[0])
+        np.testing.assert_allclose(one.read()[1], other.read()[1], rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.torch
