@@ -157,7 +157,7 @@ def test_an_inner_preconditioner_takes_the_rest(problem):
 def test_unknown_inner_preconditioners_are_refused():
     problem = ConvectionDiffusionProblem(0.1, (0.6, -0.8), 1.0)
     options = {**FAST, "fast_convection_pc_type": "nonsense"}
-    with pytest.raises(InputError, match="fast_convection_.*PC type nonsense"):
+    with pytest.raises(InputError, match=r"fast_convection_.*PC type nonsense"):
         solve(problem, mesh=(8, 8), solver_parameters=options)
 
 
