@@ -32,7 +32,7 @@ if world.rank == 0:
     print(json.dumps([seconds, memory]))
 """
 REPEATS = 3
-SAMPLES = {"independent": 400, "batched": 1000, "skr": 200}
+SAMPLES = {"independent": 1000, "batched": 1000, "skr": 200}
 MPI = ("mpiexec", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n")
 
 

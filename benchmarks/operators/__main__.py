@@ -9,6 +9,7 @@ NAMES = {
     "space_time_fno": "benchmarks.operators.space_time_fno",
     "burgers": "benchmarks.operators.burgers",
     "comparison": "benchmarks.operators.comparison",
+    "figures": "benchmarks.operators.figures",
     "refinement": "benchmarks.operators.refinement",
     "certificates": "benchmarks.operators.certificates",
     "model_steps": "benchmarks.operators.model_steps",

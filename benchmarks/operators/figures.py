@@ -81,7 +81,7 @@ def _of_model(name: str, folder: Path) -> Table:
     for label in (one.label for one in CANDIDATES if one.model["name"] == name):
         for row in (row for row in rows if row[0] == label):
             error = f"{show(float(row[4]))} ± {show(float(row[5]))}"
-            table.add(title.partition(": ")[2], "–", error, f"{label}; `comparison`")
+            table.add(title.removeprefix("Models on "), "–", error, f"{label}; `comparison`")
     title, rows = _read(folder, "lsm_ablation")
     starts = {"lsm": "LSM", "unet": "U-Net", "fno": "FNO"}.get(name)
     for row in rows if starts else ():
