@@ -71,6 +71,32 @@ class Table:
         (folder / f"{self.name}.md").write_text(f"{self.markdown()}\nMeasured on: {line}.\n")
 
 
+@dataclass(frozen=True)
+class Tables:
+    """Several tables that one measurement gives.
+
+    Parameters
+    ----------
+    tables
+        The tables.
+    shown
+        How many of the first are shown on the terminal; all when left out.
+    """
+
+    tables: tuple[Table, ...]
+    shown: int | None = None
+
+    def print(self) -> None:
+        """Show the first ones."""
+        for table in self.tables[: self.shown]:
+            table.print()
+
+    def save(self, folder: Path) -> None:
+        """Write all."""
+        for table in self.tables:
+            table.save(folder)
+
+
 def show(value: Any) -> str:
     """Three significant digits for numbers."""
     if isinstance(value, bool) or not isinstance(value, float):

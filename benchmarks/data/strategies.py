@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data.columns import OURS, Measured, columns, measure_again
-from benchmarks.table import Table
+from benchmarks.table import Table, Tables
 from pdesolve import get_family
 from pdesolve.data.ordering import DrawnTasks
 from pdesolve.data.requests import StrategyRequest
@@ -69,28 +69,6 @@ class Row:
         """The same with the options."""
         options = ", ".join(f"{name} {value:g}" for name, value in self.options.items())
         return f"{self.label} ({options})" if options else self.label
-
-
-@dataclass(frozen=True)
-class Tables:
-    """A summary and the columns behind it.
-
-    Parameters
-    ----------
-    tables
-        The tables.
-    """
-
-    tables: tuple[Table, ...]
-
-    def print(self) -> None:
-        """Show the summary."""
-        self.tables[0].print()
-
-    def save(self, folder: Path) -> None:
-        """Write all."""
-        for table in self.tables:
-            table.save(folder)
 
 
 ROWS = (
@@ -257,7 +235,7 @@ def run(
             "alone (column lag: the family's solver, preconditioner kept) is nearer: auto is "
             f"{mean:.2f} × as fast as that."
         )
-    return Tables((summary, *parts))
+    return Tables((summary, *parts), shown=1)
 
 
 def _warm_up() -> None:

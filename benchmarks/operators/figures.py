@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.operators.comparison import CANDIDATES
-from benchmarks.table import Table, show
+from benchmarks.table import Table, Tables, show
 
 RESULTS = Path(__file__).parents[1] / "results" / "operators"
 
@@ -33,29 +32,6 @@ PUBLISHED: Mapping[str, Sequence[tuple[str, str, float]]] = {
     "message-passing": (),
 }
 """By model: data, source, relative L2 error in per cent."""
-
-
-@dataclass(frozen=True)
-class Tables:
-    """One table for each model.
-
-    Parameters
-    ----------
-    tables
-        The tables.
-    """
-
-    tables: tuple[Table, ...]
-
-    def print(self) -> None:
-        """Show all."""
-        for table in self.tables:
-            table.print()
-
-    def save(self, folder: Path) -> None:
-        """Write all."""
-        for table in self.tables:
-            table.save(folder)
 
 
 def run(folder: Path = RESULTS) -> Tables:

@@ -171,7 +171,8 @@ class ConvectionDiffusionFamily(ProblemFamily):
             return (values["velocity"],)
         angle = values["direction"]
         upward = (values["velocity_z"],) if self.dimension == 3 else ()
-        level = math.sqrt(self.speed**2 - sum(upward) ** 2)  # |velocity_z| <= speed was checked
+        # |velocity_z| <= speed was checked
+        level = self.speed * math.sqrt(1.0 - (sum(upward) / self.speed) ** 2)
         return (level * math.cos(angle), level * math.sin(angle), *upward)
 
     def exact(self, parameters: Mapping[str, Any]) -> Callable[[FloatArray], FloatArray] | None:

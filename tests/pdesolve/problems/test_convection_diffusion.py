@@ -254,3 +254,10 @@ def test_largest_cell_peclet_number(dimension):
     family = ConvectionDiffusionFamily(dimension)
     least = family.parameters.parameters[0].lower
     assert 97 < family.speed / family.default_shape[0] / least < 98
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_any_finite_speed_gives_a_finite_velocity(dimension):
+    family = get_family(f"convection_diffusion{dimension}d", speed=1e200)
+    problem = family.problem(family.sample(np.random.default_rng(0)))
+    assert np.linalg.norm(np.divide(problem.velocity, 1e200)) == pytest.approx(1.0)
