@@ -14,6 +14,7 @@ NAMES = {
     "strategies": "benchmarks.data.strategies",
     "roofline": "benchmarks.data.roofline",
     "scaling": "benchmarks.data.scaling",
+    "memory": "benchmarks.data.memory",
     "large_set": "benchmarks.data.large_set",
     "equivalence": "benchmarks.data.equivalence",
 }

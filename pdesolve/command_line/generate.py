@@ -51,6 +51,13 @@ def _parser() -> VerbParser:
         "are left out, or cells averaged, for the file",
         many=True,
     )
+    parser.option(
+        "storage",
+        Literal["projection", "points"],
+        "with --solve-shape: projection, or points: values at the points of --shape, which must be "
+        "among the finer ones",
+        "projection",
+    )
     parser.option("seed", int, "seed of the random numbers (default: 0)", 0)
     parser.option("split", str, "name of the random stream (default: train)", "train")
     parser.option("out", str, "file to write, ending in .h5 or .hdf5")
@@ -170,6 +177,7 @@ def run(words: Sequence[str]) -> int:
             count,
             shape=shape,
             solve_shape=finer,
+            storage=given["storage"],
             seed=given["seed"],
             split=given["split"],
             out=out,

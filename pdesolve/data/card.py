@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pdesolve.data.coarse_storage import BY_POINTS
 from pdesolve.data.header import open_file
 from pdesolve.data.schema import GROUP, USABLE, DatasetInfo, Status, to_json
 from pdesolve.data.shards import write_safely
@@ -149,6 +150,7 @@ def reproduction_command(info: DatasetInfo) -> str:
         f"--num-samples {info.num_samples}",
         "--shape " + " ".join(map(str, info.shape)),
         *(["--solve-shape " + " ".join(map(str, solved))] if solved else []),
+        *(["--storage points"] if strategy.get("stored_as") == BY_POINTS else []),
         f"--seed {info.seed} --split {info.split}",
         f"--backend {strategy.get('backend', 'grid')}",
     ]

@@ -43,6 +43,7 @@ def generate(
     *,
     shape: int | Sequence[int] | None = None,
     solve_shape: int | Sequence[int] | None = None,
+    storage: str = "projection",
     seed: int = 0,
     split: str = "train",
     out: str | Path,
@@ -85,6 +86,10 @@ def generate(
         Number of cells along each axis on which samples are solved, where that is more than
         is stored. Inputs and outputs are projected to the storage grid: Fourier modes are left
         out with the backend ``"spectral"``, cells are averaged with ``"grid"``.
+    storage
+        With `solve_shape`: ``"projection"``, or ``"points"``, which takes the values at those
+        points of the fine grid that are points of the storage grid, as published sets of
+        sub-sampled fields do.
     seed, split
         See :func:`pdesolve.sample_generator`.
     out
@@ -169,9 +174,11 @@ def generate(
     _check_inputs(family, first_problem, grid)
     chosen = _checked_backend(backend, family)
     solved = grid
+    if solve_shape is None and storage != "projection":
+        raise InputError(f"storage={storage!r} is for solve_shape; give both or none")
     if solve_shape is not None:
         solved = first_problem.grid(_checked_shape(solve_shape, family, "solve_shape"))
-        _check_solve_shape(family, solved, grid, strategy, chosen)
+        _check_solve_shape(family, solved, grid, strategy, chosen, storage)
     request = StrategyRequest(
         family,
         solved,
@@ -228,7 +235,7 @@ def generate(
                     report(choice)
             way = tried.pop() if tried else make_strategy(name, request)
             if solve_shape is not None:
-                way = CoarseStorage(way, solved, grid, chosen)
+                way = CoarseStorage(way, solved, grid, chosen, storage)
         try:
             schedule = getattr(way, "schedule", BY_NUMBER)
             size = size or schedule.chunk_for(count)
@@ -272,7 +279,12 @@ def _check_inputs(family: Any, problem: Problem, grid: StructuredGrid) -> None:
 
 
 def _check_solve_shape(
-    family: Any, solved: StructuredGrid, grid: StructuredGrid, strategy: Any, backend: str
+    family: Any,
+    solved: StructuredGrid,
+    grid: StructuredGrid,
+    strategy: Any,
+    backend: str,
+    storage: str,
 ) -> None:
     if callable(strategy):
         raise InputError(
@@ -283,7 +295,7 @@ def _check_solve_shape(
         raise InputError(
             f"'{family.name}' brings its own mesh; set its mesh size instead of solve_shape"
         )
-    check_storage(solved, grid, backend)
+    check_storage(solved, grid, backend, storage)
 
 
 def _asked(settings: GenerationSettings, request: StrategyRequest) -> GenerationSettings:

@@ -71,6 +71,10 @@ SMALLEST_BATCH, LARGEST_BATCH = 8, 64
 WORTH_BATCHES = 640
 """Samples from which batches are tried after something else was found to work."""
 
+CLOSE = 1.2
+"""A candidate slower than the best by more is not tried on further samples. Where samples of a
+trial go into the data, more of them cost nothing if it is chosen, and the choice is surer."""
+
 MISSED, BEHIND = "missed the tolerance, or took too long", "far behind"
 PATIENCE = 3.0
 """How many times the best time a candidate's first sample may take."""
@@ -327,7 +331,8 @@ def _try(
             size = min(schedule.chunk or count, num_samples)
             note = timing.of_batches(way, samples, size, alone=num_samples >= WORTH_BATCHES)
         else:
-            note = timing.one_by_one(way, samples, best)
+            enough = MANY if getattr(way, "samples_apart", False) else FEW
+            note = timing.one_by_one(way, samples, best, enough)
     except (InputError, SolveFailure) as error:
         note = str(error)
     finally:
@@ -349,8 +354,13 @@ class _Timing:
         self.samples = 0
         self._records = records
 
-    def one_by_one(self, way: Strategy, pilot: Sequence[SampleTask], best: Trial | None) -> str:
-        """Until it is clear; gives why it was given up, or nothing."""
+    def one_by_one(
+        self, way: Strategy, pilot: Sequence[SampleTask], best: Trial | None, enough: int
+    ) -> str:
+        """Until it is clear; gives why it was given up, or nothing.
+
+        What is about to be chosen goes on to `enough` samples, others to `FEW`.
+        """
         times: list[float] = []
         note = ""
         start = last = time.perf_counter()
@@ -364,7 +374,9 @@ class _Timing:
                 2 if len(times) > 1 else 2 * PATIENCE
             ):
                 note = BEHIND
-            if note or (len(times) >= FEW and now - start > LONG_ENOUGH):
+            ahead = best is None or statistics.median(times[1:] or times) <= CLOSE * best.each
+            most = enough if ahead else FEW
+            if note or (len(times) >= most and now - start > LONG_ENOUGH):
                 break
             last = time.perf_counter()
         self.samples = len(times)

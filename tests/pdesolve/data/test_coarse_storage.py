@@ -143,3 +143,37 @@ def test_the_command_line_names_its_option(tmp_path, capsys, sizes):
     words = ["generate", "darcy2d", "--num-samples", "2", "--shape", "8", "--solve-shape", *sizes]
     assert main([*words, "--out", str(tmp_path / "set.h5")]) == 2
     assert "error: --solve-shape" in capsys.readouterr().err
+
+
+def test_picked_points_are_those_of_the_fine_solution(tmp_path):
+    common = {"num_samples": 2, "estimate_error": False}
+    fine = generate("darcy2d", shape=15, out=tmp_path / "fine.h5", **common)
+    coarse = generate(
+        "darcy2d", shape=5, solve_shape=15, storage="points", out=tmp_path / "coarse.h5", **common
+    )
+    with open_dataset(fine.path) as one, open_dataset(coarse.path) as two:
+        np.testing.assert_allclose(one.grid.axes()[0][1::3], two.grid.axes()[0], atol=1e-15)
+        for long, short in zip(one.read(), two.read(), strict=True):
+            np.testing.assert_array_equal(short, long[..., 1::3, 1::3])
+    assert "--storage points" in reproduction_command(coarse)
+    assert "values at the points of the storage grid" in read_card(coarse.path)
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_picked_vertices(periodic):
+    sizes = (12, 4) if periodic else (13, 5)
+    grids = [StructuredGrid((n,), (0.0,), (2.0,), periodic, "vertex") for n in sizes]
+    storage = CoarseStorage(Nothing(), *grids, "grid", "points")
+    np.testing.assert_array_equal(storage.project(grids[0].axes()[0]), grids[1].axes()[0])
+
+
+def test_points_that_are_not_there(tmp_path):
+    eight, four = StructuredGrid((8,)), StructuredGrid((4,))
+    with pytest.raises(InputError, match="3, 5, 7"):
+        check_storage(eight, four, "grid", "points")
+    with pytest.raises(InputError, match="must be one of projection, points"):
+        check_storage(eight, four, "grid", "median")
+    with pytest.raises(InputError, match="is for solve_shape"):
+        generate("darcy2d", 1, shape=8, storage="points", out=tmp_path / "a.h5")
+    words = ["generate", "darcy2d", "--num-samples", "1", "--shape", "8", "--storage", "points"]
+    assert main([*words, "--out", str(tmp_path / "a.h5")]) == 2

@@ -1,0 +1,32 @@
+"""Memory of a run against the number of samples: it must not grow once shards are full."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from benchmarks.data.scaling import measured
+from benchmarks.table import Table
+
+SAMPLES = {"independent": 1000, "batched": 1000, "skr": 200}
+FACTORS = (1, 4, 8)
+
+
+def run(size: int = 128) -> Table:
+    """The largest resident memory of a process, for sets of growing size."""
+    table = Table(
+        "memory",
+        f"darcy2d at {size}²: memory of one process, MiB",
+        ("strategy", "samples", *(f"{factor} ×" for factor in FACTORS)),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        for strategy, samples in SAMPLES.items():
+            found = [
+                measured(Path(folder), strategy, size, factor * samples, 1)[1] for factor in FACTORS
+            ]
+            table.add(strategy, samples, *found)
+    table.notes.append(
+        "Largest resident memory of the whole run. A shard is written when it holds 64 MiB or a "
+        "fair share of the set; sets too small to fill one need less."
+    )
+    return table
