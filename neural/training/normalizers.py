@@ -24,7 +24,9 @@ class GaussianNormalizer(nn.Module):
     statistics
         ``"channel"``: one mean and deviation a channel; ``"scalar"``: one for all;
         ``"point"``: one for each channel and grid point, as in the recipe of the published
-        Fourier neural operator, which ties the model to one grid.
+        Fourier neural operator, which ties the model to one grid. Points where a channel never
+        varies, such as those on a boundary with given values, get the root mean square of the
+        channel's deviations.
 
     Attributes
     ----------
@@ -112,13 +114,17 @@ class GaussianNormalizer(nn.Module):
         centre = shift + mean
         # what rounding alone makes of a constant is no variance either
         smallest = max(1e-12, 4 * torch.finfo(precision).eps) * centre.abs().clamp_min(1e-300)
-        if bool((spread <= smallest).any()):
-            where = torch.nonzero(spread[0] <= smallest[0])[0]
+        constant = spread <= smallest
+        if bool(constant.flatten(2).all(-1).any()):
+            channel = torch.nonzero(constant[0].flatten(1).all(-1))[0].item()
             raise InputError(
-                f"training values have zero variance at (channel, *point) {tuple(where.tolist())} "
-                f"with statistics={self.statistics!r}; a constant field carries no information: "
-                "leave it out, or use statistics='scalar'"
+                f"training values of channel {channel} have zero variance with "
+                f"statistics={self.statistics!r}; a constant field carries no information: leave "
+                "it out, or use statistics='scalar'"
             )
+        if bool(constant.any()):  # some points of statistics='point'
+            everywhere = spread.square().mean(tuple(range(2, spread.ndim)), keepdim=True).sqrt()
+            spread = torch.where(constant, everywhere, spread)
         dtype = torch.get_default_dtype()
         self.mean, self.deviation = centre[0].to(dtype), spread[0].to(dtype)
         self.minimum, self.maximum = low, high

@@ -146,3 +146,21 @@ def test_box_symmetries_form_the_group() -> None:
     assert len(BoxSymmetries((3, 3), (1.0, 2.0))) == 4
     assert len(BoxSymmetries((5,), (1.0,))) == 2
     assert torch.equal(BoxSymmetries((3, 3), (1.0, 1.0))[0].apply(values), values)
+
+
+def test_points_on_a_boundary_may_be_constant() -> None:
+    values = torch.randn(6, 2, 5, 5, dtype=torch.float64)
+    values[:, 0, 0] = 0.0  # a side with given values
+    values[:, 0, :, 0] = 3.0
+    normalizer = GaussianNormalizer(2, "point")
+    normalizer.fit([values], {"sha256": "a"})
+    scaled = normalizer(values)
+    assert torch.all(scaled[:, 0, 0, 1:] == 0)
+    spread = values.std(0, correction=0)
+    expected = spread[0].square().mean().sqrt()
+    assert torch.allclose(normalizer.deviation[0, 0].double(), expected.expand(5), rtol=1e-5)
+    assert torch.allclose(normalizer.deviation[1].double(), spread[1], rtol=1e-5)
+    assert torch.allclose(normalizer.inverse(scaled), values)
+    with pytest.raises(InputError, match="channel 1 have zero variance"):
+        values[:, 1] = torch.randn(5, 5, dtype=torch.float64)
+        normalizer.fit([values], {"sha256": "a"})
