@@ -24,6 +24,7 @@ Errors on these data are therefore not comparable digit by digit with published 
 
 Run: ``python examples/benchmarks/elasticity_data.py --num-samples 1000 --split train --out
 elasticity_train.h5``, and again with ``--split test --num-samples 200``. Needs Gmsh.
+Run it again after an interruption and it goes on.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ import numpy.typing as npt
 
 from meshes.unstructured import UnstructuredMesh
 from pdesolve import sample_generator
+from pdesolve.command_line.sample_progress import sample_progress
+from pdesolve.data.kept_samples import KeptSamples
 
 C1, C2, TRACTION = 1.863e5, 9.79e3, 100.0
 NUM_POINTS, ROUGHNESS, NUM_WAVES = 972, 1.0, 16
@@ -145,8 +148,8 @@ def stress(mesh: UnstructuredMesh, where: Array, traction: float, c1: float, c2:
     return np.asarray(fd.PointEvaluator(domain, where).evaluate(found))
 
 
-def samples(
-    count: int,
+def sample(
+    number: int,
     *,
     split: str = "train",
     seed: int = 0,
@@ -154,15 +157,12 @@ def samples(
     traction: float = TRACTION,
     c1: float = C1,
     c2: float = C2,
-) -> tuple[Array, Array]:
-    """Points ``(sample, 972, 2)`` and stresses ``(sample, 972)``."""
-    places, stresses = [], []
-    for number in range(count):
-        rng = sample_generator(seed, split, number)
-        mesh = cell_mesh(radius(rng), size)
-        places.append(points_inside(mesh, NUM_POINTS, rng))
-        stresses.append(stress(mesh, places[-1], traction, c1, c2))
-    return np.stack(places), np.stack(stresses)
+) -> dict[str, Array]:
+    """Points ``(972, 2)`` and stresses ``(972,)`` of one cell."""
+    rng = sample_generator(seed, split, number)
+    mesh = cell_mesh(radius(rng), size)
+    points = points_inside(mesh, NUM_POINTS, rng)
+    return {"points": points, "stress": stress(mesh, points, traction, c1, c2)}
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -178,13 +178,19 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(words)
     given = {name: getattr(options, name) for name in ("size", "traction", "c1", "c2")}
-    points, stresses = samples(options.num_samples, split=options.split, seed=options.seed, **given)
+    common = {"split": options.split, "seed": options.seed, **given}
+    kept = KeptSamples(options.out, common)
+    with sample_progress() as progress:
+        found = kept.stacked(
+            options.num_samples, lambda number: sample(number, **common), progress.advance
+        )
+    stresses = found["stress"]
     from neural.training.mesh_files import write_mesh_samples
 
     write_mesh_samples(
         options.out,
         family="hyperelastic cell",
-        points=points,
+        points=found["points"],
         inputs={},
         outputs={"stress": stresses},
         box=([0.0, 0.0], [1.0, 1.0]),
@@ -193,6 +199,7 @@ def main(words: Sequence[str] | None = None) -> None:
         split=options.split,
         settings=given,
     )
+    kept.remove()
     print(f"wrote {options.out}: {len(stresses)} cells, stresses up to {stresses.max():.4g}")
 
 

@@ -22,8 +22,9 @@ Errors on these data are therefore not comparable digit by digit with published 
 
 Run: ``python examples/benchmarks/pipe_data.py --num-samples 1000 --split train --out
 pipe_train.h5`` (about 10 s a sample at full size, half a second with ``--shape 33 33``), and
-again with ``--split test --num-samples 200``. An output that ends in ``.pt`` holds the same
-as arrays on the 129 × 129 grid of the mesh, for models of grids.
+again with ``--split test --num-samples 200``. Run it again after an interruption and it goes on.
+An output that ends in ``.pt`` holds the same as arrays on the 129 × 129 grid of the mesh, for
+models of grids.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from scipy.spatial import cKDTree
 
 from meshes.unstructured import UnstructuredMesh
 from pdesolve import sample_generator, solve
+from pdesolve.command_line.sample_progress import sample_progress
+from pdesolve.data.kept_samples import KeptSamples
 from pdesolve.problems.boundary import Dirichlet, Neumann
 from pdesolve.problems.flow import Inflow
 from pdesolve.problems.navier_stokes import NavierStokesProblem
@@ -97,22 +100,18 @@ def velocity(mesh: UnstructuredMesh) -> Array:
     return np.asarray(found["velocity_x"])[order]
 
 
-def samples(
-    count: int,
+def sample(
+    number: int,
     shape: Sequence[int] = (129, 129),
     *,
     split: str = "train",
     seed: int = 0,
     height: float = 2.0,
     slope: float = 1.0,
-) -> tuple[Array, Array]:
-    """Coordinates ``(sample, *shape, 2)`` and horizontal velocities ``(sample, *shape)``."""
-    points, speeds = [], []
-    for number in range(count):
-        mesh = pipe_mesh(centreline(sample_generator(seed, split, number), height, slope), shape)
-        points.append(mesh.points.reshape(*shape, 2))
-        speeds.append(velocity(mesh).reshape(shape))
-    return np.stack(points), np.stack(speeds)
+) -> dict[str, Array]:
+    """Coordinates ``(*shape, 2)`` and horizontal velocities ``shape`` of one pipe."""
+    mesh = pipe_mesh(centreline(sample_generator(seed, split, number), height, slope), shape)
+    return {"points": mesh.points.reshape(*shape, 2), "speeds": velocity(mesh).reshape(shape)}
 
 
 def write(
@@ -158,8 +157,15 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(words)
     common = {name: getattr(options, name) for name in ("split", "seed", "height", "slope")}
-    points, speeds = samples(options.num_samples, tuple(options.shape), **common)
-    write(options.out, points, speeds, **common)
+    shape = tuple(options.shape)
+    kept = KeptSamples(options.out, {"shape": shape, **common})
+    with sample_progress() as progress:
+        found = kept.stacked(
+            options.num_samples, lambda number: sample(number, shape, **common), progress.advance
+        )
+    speeds = found["speeds"]
+    write(options.out, found["points"], speeds, **common)
+    kept.remove()
     print(f"wrote {options.out}: {len(speeds)} pipes, speeds up to {speeds.max():.3f}")
 
 

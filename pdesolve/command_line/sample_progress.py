@@ -52,10 +52,13 @@ class SampleProgress:
         rows = [
             ("samples", f"{self.done} of {self.total}"),
             ("a second", f"{self.rate:.3g}"),
-            ("iterations a sample", f"{self.iterations / counted:.3g}" if counted else "-"),
-            ("largest residual", f"{self.worst:.1e}"),
             ("time left", f"{left:.0f} s" if left < float("inf") else "-"),
         ]
+        if counted:
+            rows[2:2] = [
+                ("iterations a sample", f"{self.iterations / counted:.3g}"),
+                ("largest residual", f"{self.worst:.1e}"),
+            ]
         for status, label in (
             (Status.SOLVED_DIRECTLY, "repeated directly"),
             (Status.FAILED, "not solved"),

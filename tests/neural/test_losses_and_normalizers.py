@@ -161,6 +161,6 @@ def test_points_on_a_boundary_may_be_constant() -> None:
     assert torch.allclose(normalizer.deviation[0, 0].double(), expected.expand(5), rtol=1e-5)
     assert torch.allclose(normalizer.deviation[1].double(), spread[1], rtol=1e-5)
     assert torch.allclose(normalizer.inverse(scaled), values)
+    values[:, 1] = torch.randn(5, 5, dtype=torch.float64)
     with pytest.raises(InputError, match="channel 1 have zero variance"):
-        values[:, 1] = torch.randn(5, 5, dtype=torch.float64)
         normalizer.fit([values], {"sha256": "a"})
