@@ -9,10 +9,10 @@ from benchmarks.data.scaling import measured
 from benchmarks.table import Table
 
 SAMPLES = {"independent": 1000, "batched": 1000, "skr": 200}
-FACTORS = (1, 4, 8)
+FACTORS = (1, 4, 16)
 
 
-def run(size: int = 128) -> Table:
+def run(size: int = 64) -> Table:
     """The largest resident memory of a process, for sets of growing size."""
     table = Table(
         "memory",

@@ -7,7 +7,7 @@ benchmarks of this folder, which must have been run before.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,9 @@ def _of_model(name: str, folder: Path) -> Table:
         ("data", "published", "here", "how"),
     )
     for data, source, error in PUBLISHED[name]:
-        table.add(data, f"{error:.2f} ({source})", "–", "")
+        runs = [run for run in _full_size(folder) if run[:2] == (data, name)]
+        for _, _, found, how in runs or [("", "", "–", "")]:
+            table.add(data, f"{error:.2f} ({source})", found, how)
     title, rows = _read(folder, "comparison")
     for label in (one.label for one in CANDIDATES if one.model["name"] == name):
         for row in (row for row in rows if row[0] == label):
@@ -75,6 +77,19 @@ def _of_model(name: str, folder: Path) -> Table:
         "authors' data, sizes and budgets, ours for what two cores can train."
     )
     return table
+
+
+def _full_size(folder: Path) -> Iterator[tuple[str, str, str, str]]:
+    """Data, model, error in per cent and words of each run of ``full_size``."""
+    places = {"Darcy 85²": DARCY, "Navier–Stokes 10⁻⁵": VORTICITY}
+    models = {"FNO": "fno", "LSM": "lsm", "Transolver": "transolver"}
+    for device in ("cuda", "cpu"):
+        _, rows = _read(folder, f"full_size_{device}")
+        for case, _, epochs, _, error, *_ in rows:
+            data, model, *_ = case.split(", ")
+            if data in places:
+                how = f"{case}, {epochs} epochs, {device}; `full_size`"
+                yield places[data], models[model], f"{100 * float(error):.2f}", how
 
 
 def _read(folder: Path, name: str) -> tuple[str, list[list[Any]]]:
