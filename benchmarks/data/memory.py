@@ -9,7 +9,7 @@ from benchmarks.data.scaling import measured
 from benchmarks.table import Table
 
 SAMPLES = {"independent": 1000, "batched": 1000, "skr": 200}
-FACTORS = (1, 4, 16)
+FACTORS = (1, 4, 8)
 
 
 def run(size: int = 64) -> Table:
