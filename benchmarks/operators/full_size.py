@@ -110,7 +110,7 @@ CASES = {
         ),
     ),
     "cpu": (
-        Case("Darcy 85², FNO, width 32", "darcy_fno", 0.0108, 0.0085, _short(80)),
+        Case("Darcy 85², FNO, width 32", "darcy_fno", 0.0108, 0.0085, _short(70)),
         Case(
             "Darcy 85², LSM, width 16",
             "darcy_lsm",
