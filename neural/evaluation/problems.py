@@ -53,11 +53,31 @@ def problems_of(
         drawn = problem.input_fields(grid).values
         if drawn.shape != inputs[row].shape or not np.allclose(drawn, inputs[row], rtol=1e-5):
             return [], (
-                f"family '{info.family}' draws other inputs here than the file holds; another "
-                "release may have written it"
+                f"family '{info.family}' draws other inputs here than the file holds; "
+                + (
+                    "they were projected from a finer grid"
+                    if solved_finer(info)
+                    else "another release may have written it"
+                )
             )
         problems.append(problem)
     return problems, ""
+
+
+def solved_finer(info: Any) -> str:
+    """Why certificates cannot be compared with the stored solutions; empty if they can.
+
+    A certificate is about the discrete equations of the grid that is stored, which solutions
+    from a finer grid do not satisfy.
+    """
+    solved = info.settings.get("strategy", {}).get("solved_on")
+    if solved is None or tuple(solved) == tuple(info.shape):
+        return ""
+    fine, coarse = (" × ".join(map(str, sizes)) for sizes in (solved, info.shape))
+    return (
+        f"no certificate: the samples were solved on {fine} and are no solutions of the discrete "
+        f"equations on {coarse}"
+    )
 
 
 def zero_sides_of(problem: Problem, grid: StructuredGrid) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from neural.certificates.trajectories import certify_trajectory, why_no_estimate
 from neural.evaluation import metrics
 from neural.evaluation.certified import CertifiedErrors, compared
 from neural.evaluation.checks import check_trajectories, grid_of
-from neural.evaluation.problems import problems_of
+from neural.evaluation.problems import problems_of, solved_finer
 from neural.evaluation.report import DatasetErrors
 from neural.evaluation.solver_times import break_even, default_solve_seconds
 from neural.refinement.estimator import ResidualEstimator
@@ -102,7 +102,9 @@ def measure_rollouts(
     remarks = [remark] if remark else []
     times = np.array(info.times)[windows.frames][:end]
     first = [np.concatenate(parts) for parts in zip(*kept, strict=True)]
-    certified, reason = certified_rollouts(problems, grid, times, first[0], first[1], first[2])
+    certified, reason = None, solved_finer(info)
+    if not reason:
+        certified, reason = certified_rollouts(problems, grid, times, first[0], first[1], first[2])
     remarks += [reason] if reason and problems else []
     until = (float(info.times[0]), float(times[-1]))
     solver, note = default_solve_seconds(problems[:num_timed_solves], grid, until)

@@ -172,6 +172,19 @@ def test_samples_that_cannot_be_drawn_again_have_no_energy(sources, surrogate) -
     assert "family 'darcy2d' draws other inputs here" in errors.remarks[0]
 
 
+def test_solutions_of_a_finer_grid_have_no_certificate(sources, surrogate) -> None:
+    assert evaluate(surrogate, "test.h5", num_timed_solves=0).datasets[0].certified is not None
+    info = sources["test.h5"].info
+    info.settings = {**info.settings, "strategy": {"solved_on": [36, 36]}}
+    errors = evaluate(surrogate, "test.h5", num_timed_solves=0).datasets[0]
+    assert errors.certified is None
+    assert "relative_energy" in errors.mean
+    assert "solved on 36 × 36 and are no solutions" in errors.remarks[0]
+    sources["test.h5"].inputs[1] *= 1.5
+    errors = evaluate(surrogate, "test.h5", num_timed_solves=0).datasets[0]
+    assert "projected from a finer grid" in errors.remarks[0]
+
+
 def test_evaluate_rejects(sources, memory_source, surrogate) -> None:
     with pytest.raises(InputError, match="no data set to evaluate on"):
         evaluate(surrogate, [])
