@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from meshes.errors import InputError
+from pdesolve.data.arguments import checked_count
 from pdesolve.data.schema import to_json
 from pdesolve.data.shards import write_safely
 
@@ -38,7 +39,7 @@ class KeptSamples:
     Raises
     ------
     InputError
-        If the folder holds samples of other settings, or cannot be made.
+        If the folder holds samples of other settings, or cannot be made or read.
 
     Examples
     --------
@@ -55,7 +56,10 @@ class KeptSamples:
         self.folder = out.with_name(out.name + ".samples")
         if not out.parent.is_dir():
             raise InputError(f"the folder '{out.parent}' of '{out}' does not exist; make it first")
-        self.folder.mkdir(exist_ok=True)
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(f"the folder '{self.folder}' cannot be made ({error})") from error
         asked, place = json.loads(to_json(dict(settings))), self.folder / SETTINGS
         try:
             found = json.loads(place.read_text())
@@ -81,7 +85,7 @@ class KeptSamples:
         Parameters
         ----------
         count
-            Number of samples.
+            Number of samples, at least 1.
         make
             Makes the arrays of a sample from its number, every sample of the same names and
             shapes.
@@ -91,13 +95,17 @@ class KeptSamples:
         Raises
         ------
         InputError
-            If a sample's arrays differ from the first one's in names or shapes.
+            If there is no sample, or its arrays are of Python objects or differ from the first
+            one's in names or shapes.
         """
+        checked_count(count)
         rows: list[dict[str, Array]] = []
         for number in range(count):
             row = self._read(number)
             if row is None:
                 row = {name: np.asarray(array) for name, array in make(number).items()}
+                if any(array.dtype.hasobject for array in row.values()):
+                    raise InputError(f"sample {number} has arrays of Python objects; give numbers")
                 self._write(number, row)
             shapes = {name: array.shape for name, array in row.items()}
             first = {name: array.shape for name, array in (rows or [row])[0].items()}
@@ -106,17 +114,15 @@ class KeptSamples:
             rows.append(row)
             if done is not None:
                 done(number + 1, count)
-        return {name: np.stack([row[name] for row in rows]) for name in (rows[0] if rows else {})}
+        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
     def remove(self) -> None:
         """Delete the samples, when the file is written."""
         shutil.rmtree(self.folder)
 
-    def _write(self, number: int, row: Mapping[str, Array]) -> None:
-        def save(stream: Any) -> None:
-            np.savez(stream, allow_pickle=False, **row)
-
-        write_safely(self._place(number), save)
+    def _write(self, number: int, row: Mapping[str, Any]) -> None:
+        # NumPy 2.0 takes every keyword for an array, allow_pickle too
+        write_safely(self._place(number), lambda stream: np.savez(stream, **row))
 
     def _read(self, number: int) -> dict[str, Array] | None:
         try:
@@ -124,7 +130,7 @@ class KeptSamples:
                 return {name: found[name] for name in found.files}
         except FileNotFoundError:
             return None
-        except (ValueError, OSError, zipfile.BadZipFile) as error:
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(
                 f"'{self._place(number)}' cannot be read ({error}); remove it, and it is made again"
             ) from error

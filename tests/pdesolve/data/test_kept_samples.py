@@ -49,6 +49,12 @@ def test_samples_of_another_run_are_not_taken(tmp_path: Path) -> None:
     (tmp_path / "set.h5.samples" / "000000.npz").write_bytes(b"no samples")
     with pytest.raises(InputError, match="it is made again"):
         KeptSamples(out, {"seed": 0, "shape": (3, 4)}).stacked(1, sample)
+    (tmp_path / "set.h5.samples" / "000000.npz").write_bytes(b"")
+    with pytest.raises(InputError, match="it is made again"):
+        KeptSamples(out, {"seed": 0, "shape": (3, 4)}).stacked(1, sample)
+    (tmp_path / "file.h5.samples").touch()
+    with pytest.raises(InputError, match="cannot be made"):
+        KeptSamples(tmp_path / "file.h5", {})
     with pytest.raises(InputError, match="make it first"):
         KeptSamples(tmp_path / "nowhere" / "set.h5", {})
 
@@ -57,3 +63,14 @@ def test_samples_must_be_alike(tmp_path: Path) -> None:
     kept = KeptSamples(tmp_path / "set.h5", {})
     with pytest.raises(InputError, match="sample 1 has the arrays"):
         kept.stacked(2, lambda number: {"u": np.zeros(2 + number)})
+    with pytest.raises(InputError, match="arrays of Python objects"):
+        KeptSamples(tmp_path / "b.h5", {}).stacked(1, lambda _: {"u": np.array([None])})
+    with pytest.raises(InputError, match="at least 1"):
+        kept.stacked(0, sample)
+
+
+def test_files_hold_the_arrays_alone(tmp_path: Path) -> None:
+    kept = KeptSamples(tmp_path / "set.h5", {})
+    kept.stacked(1, sample)
+    with np.load(kept.folder / "000000.npz") as found:
+        assert sorted(found.files) == ["u", "x"]
