@@ -26,7 +26,7 @@ def run(size: int = 64) -> Table:
             ]
             table.add(strategy, samples, *found)
     table.notes.append(
-        "Largest resident memory of the whole run. A shard is written when it holds 64 MiB or a "
-        "fair share of the set; sets too small to fill one need less."
+        "Largest resident memory of the whole run. A shard is about a 32nd of the set, at most "
+        "256 samples and 64 MiB; smaller sets have smaller ones and need less."
     )
     return table

@@ -74,7 +74,8 @@ def _of_model(name: str, folder: Path) -> Table:
             table.add(f"Burgers, {row[0]} points", published, error, f"{title}; `burgers`")
     table.notes.append(
         "A row without a number in a column has no equal there: the published rows are for the "
-        "authors' data, sizes and budgets, ours for what two cores can train."
+        "authors' data, sizes and budgets, ours for what two cores can train, "
+        "unless a row says cuda."
     )
     return table
 

@@ -122,7 +122,12 @@ CASES = {
 }
 
 
-def run(cases: Sequence[Case] = CASES["cpu"], seed: int = 0, kept: Path | None = None) -> Table:
+def run(
+    cases: Sequence[Case] = CASES["cpu"],
+    seed: int = 0,
+    kept: Path | None = None,
+    device: str = "cpu",
+) -> Table:
     """Train and test each case, or take from `kept` what was trained before.
 
     Parameters
@@ -133,8 +138,9 @@ def run(cases: Sequence[Case] = CASES["cpu"], seed: int = 0, kept: Path | None =
         Of weights and of the order of samples.
     kept
         File where results are kept as they come.
+    device
+        ``"cpu"``, of which one core is used, or ``"cuda"``.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cpu":
         torch.set_num_threads(1)
     table = Table(
@@ -146,7 +152,7 @@ def run(cases: Sequence[Case] = CASES["cpu"], seed: int = 0, kept: Path | None =
     with benchmark_folder() as folder:
         for case in cases:
             key = json.dumps([case.configuration, case.changes, seed, device])
-            found = results.get(key, partial(train_once, case, seed, folder))
+            found = results.get(key, partial(train_once, case, seed, folder, device))
             table.add(
                 case.name,
                 f"{found['parameters']:,}".replace(",", " "),
@@ -170,7 +176,7 @@ def run(cases: Sequence[Case] = CASES["cpu"], seed: int = 0, kept: Path | None =
     return table
 
 
-def train_once(case: Case, seed: int, folder: Path) -> dict[str, float]:
+def train_once(case: Case, seed: int, folder: Path, device: str = "cpu") -> dict[str, float]:
     """Test error, epochs, seconds of training and parameters."""
     file = ROOT / "examples" / "benchmarks" / f"{case.configuration}.yaml"
     # the data of another recipe are those of the plain one
@@ -180,13 +186,17 @@ def train_once(case: Case, seed: int, folder: Path) -> dict[str, float]:
             make_data(shlex.split(line))
         out = Path("".join(filter(str.isalnum, case.name)) + f"_{seed}").absolute()
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as stream:
-            json.dump({**case.changes, "seed_everything": seed, "out": str(out)}, stream)
+            where = {"accelerator": device, "devices": 1}
+            trainer = {**case.changes.get("trainer", {}), **where}
+            own = {"trainer": trainer, "seed_everything": seed, "out": str(out)}
+            json.dump({**case.changes, **own}, stream)
             stream.flush()
             words = ["fit", "--config", str(file), "--config", stream.name, "--overwrite"]
             with contextlib.redirect_stdout(io.StringIO()):
                 train(words)
         test = re.findall(r"^  test: (\S+)$", file.read_text(), re.MULTILINE)
-        report = evaluate(out / "last.ckpt", data=[Path(test[0]).absolute()])
+        files = [Path(test[0]).absolute()]
+        report = evaluate(out / "last.ckpt", data=files, num_timed_solves=0, device=device)
     return {
         "error": float(report.datasets[0].mean["relative_l2"]),
         "seconds": float(report.training_seconds),
@@ -223,8 +233,12 @@ def main() -> None:
         for case in CASES[options.device]
         if not options.cases or any(part in case.name for part in options.cases)
     ]
+    if not chosen:
+        parser.error(
+            f"--cases {' '.join(options.cases)} names no case of --device {options.device}"
+        )
     kept = None if options.kept is None else options.kept.absolute()
-    table = run(chosen, options.seed, kept)
+    table = run(chosen, options.seed, kept, options.device)
     table.print()
     table.save(options.output)
 

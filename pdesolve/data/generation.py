@@ -175,7 +175,9 @@ def generate(
     chosen = _checked_backend(backend, family)
     solved = grid
     if solve_shape is None and storage != "projection":
-        raise InputError(f"storage={storage!r} is for solve_shape; give both or none")
+        raise InputError(
+            f"storage={storage!r} is for solve_shape (--solve-shape); give both or none"
+        )
     if solve_shape is not None:
         solved = first_problem.grid(_checked_shape(solve_shape, family, "solve_shape"))
         _check_solve_shape(family, solved, grid, strategy, chosen, storage)
