@@ -78,6 +78,8 @@ TRANSOLVER = {
     "num_layers": 8,
     "num_heads": 8,
     "num_slices": 32,
+    "hidden_ratio": 1,
+    "num_references": 8,
 }
 CASES = {
     "cuda": (
@@ -104,6 +106,7 @@ CASES = {
                     "model": TRANSOLVER,
                     "optimizer": "adamw",
                     "learning_rate": 1e-3,
+                    "weight_decay": 1e-5,
                 },
                 "data": {"batch_size": 2},
             },

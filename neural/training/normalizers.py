@@ -120,7 +120,7 @@ class GaussianNormalizer(nn.Module):
             raise InputError(
                 f"training values of channel {channel} have zero variance with "
                 f"statistics={self.statistics!r}; a constant field carries no information: leave "
-                "it out, or use statistics='scalar'"
+                "it out" + ("" if self.statistics == "scalar" else ", or use statistics='scalar'")
             )
         if bool(constant.any()):  # some points of statistics='point'
             everywhere = spread.square().mean(tuple(range(2, spread.ndim)), keepdim=True).sqrt()
