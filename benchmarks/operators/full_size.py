@@ -154,8 +154,9 @@ def run(
     results = KeptResults(kept)
     with benchmark_folder() as folder:
         for case in cases:
-            key = json.dumps([case.configuration, case.changes, seed, device])
-            found = results.get(key, partial(train_once, case, seed, folder, device))
+            found = results.get(
+                key_of(case, seed, device), partial(train_once, case, seed, folder, device)
+            )
             table.add(
                 case.name,
                 f"{found['parameters']:,}".replace(",", " "),
@@ -177,6 +178,11 @@ def run(
             "width."
         )
     return table
+
+
+def key_of(case: Case, seed: int, device: str) -> str:
+    """Under which a result is kept."""
+    return json.dumps([case.configuration, case.changes, seed, device])
 
 
 def train_once(case: Case, seed: int, folder: Path, device: str = "cpu") -> dict[str, float]:
@@ -241,6 +247,13 @@ def main() -> None:
             f"--cases {' '.join(options.cases)} names no case of --device {options.device}"
         )
     kept = None if options.kept is None else options.kept.absolute()
+    if kept is not None and kept.exists():  # what was trained before stays in the table
+        known = json.loads(kept.read_text())
+        chosen = [
+            case
+            for case in CASES[options.device]
+            if case in chosen or key_of(case, options.seed, options.device) in known
+        ]
     table = run(chosen, options.seed, kept, options.device)
     table.print()
     table.save(options.output)
