@@ -24,13 +24,18 @@ def draw(source: Path = SOURCE, target: Path = TARGET) -> None:
     figure, axes = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
     for number, (label, parameters, _, seconds, error, spread, _) in enumerate(found["rows"]):
         axes.errorbar(seconds, error, yerr=spread, fmt="o", capsize=3, color=f"C{number}")
+        # to the right, unless the next point is there
+        crowded = any(
+            1 < row[3] / seconds < 2.5 and 0.9 < row[4] / error < 1.1 for row in found["rows"]
+        )
         axes.annotate(
             f"{label}\n{parameters} parameters",
             (seconds, error),
-            xytext=(7, 0),
+            xytext=(-7, 0) if crowded else (7, 0),
             textcoords="offset points",
             fontsize=7,
             va="center",
+            ha="right" if crowded else "left",
         )
     axes.set(xscale="log", yscale="log", xlabel="training, s", ylabel="relative L2 error, %")
     axes.set_title(found["title"], fontsize=9)
