@@ -31,7 +31,7 @@ memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 if world.rank == 0:
     print(json.dumps([seconds, memory]))
 """
-REPEATS = 5
+REPEATS = 3
 SAMPLES = {"independent": 1000, "batched": 1000, "skr": 200}
 MPI = ("mpiexec", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n")
 
