@@ -8,11 +8,11 @@ from pathlib import Path
 from benchmarks.data.scaling import measured
 from benchmarks.table import Table
 
-SAMPLES = {"independent": 1000, "batched": 1000, "skr": 200}
+SAMPLES = {"independent": 2000, "batched": 2000, "skr": 2000}
 FACTORS = (1, 4, 8)
 
 
-def run(size: int = 64) -> Table:
+def run(size: int = 32) -> Table:
     """The largest resident memory of a process, for sets of growing size."""
     table = Table(
         "memory",
