@@ -168,7 +168,7 @@ def sample(
 def main(words: Sequence[str] | None = None) -> None:
     """Make one file."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--num-samples", type=int, required=True)
+    parser.add_argument("--num-samples", type=int, required=True, help="at least 1")
     parser.add_argument("--split", default="train")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=float, default=0.04, help="length of the mesh's edges")
@@ -177,6 +177,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--c2", type=float, default=C2)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(words)
+    if options.num_samples < 1:
+        parser.error(f"--num-samples {options.num_samples} must be at least 1")
     given = {name: getattr(options, name) for name in ("size", "traction", "c1", "c2")}
     common = {"split": options.split, "seed": options.seed, **given}
     kept = KeptSamples(options.out, common)

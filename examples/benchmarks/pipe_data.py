@@ -148,7 +148,7 @@ def write(
 def main(words: Sequence[str] | None = None) -> None:
     """Make one file."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--num-samples", type=int, required=True)
+    parser.add_argument("--num-samples", type=int, required=True, help="at least 1")
     parser.add_argument("--shape", type=int, nargs=2, default=(129, 129), help="vertices")
     parser.add_argument("--split", default="train")
     parser.add_argument("--seed", type=int, default=0)
@@ -156,6 +156,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--slope", type=float, default=1.0, help="largest slope at a node")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(words)
+    if options.num_samples < 1:
+        parser.error(f"--num-samples {options.num_samples} must be at least 1")
     common = {name: getattr(options, name) for name in ("split", "seed", "height", "slope")}
     shape = tuple(options.shape)
     kept = KeptSamples(options.out, {"shape": shape, **common})

@@ -39,7 +39,8 @@ class KeptSamples:
     Raises
     ------
     InputError
-        If the folder holds samples of other settings, or cannot be made or read.
+        If the folder holds samples of other settings, or cannot be made or read, `out` is a
+        folder, or the settings are no plain values.
 
     Examples
     --------
@@ -56,11 +57,19 @@ class KeptSamples:
         self.folder = out.with_name(out.name + ".samples")
         if not out.parent.is_dir():
             raise InputError(f"the folder '{out.parent}' of '{out}' does not exist; make it first")
+        if out.is_dir():
+            raise InputError(f"'{out}' is a folder; give a file")
+        try:
+            asked = json.loads(to_json(dict(settings)))
+        except TypeError as error:
+            raise InputError(
+                f"settings must be numbers, texts, lists and mappings: {error}"
+            ) from None
         try:
             self.folder.mkdir(exist_ok=True)
         except OSError as error:
             raise InputError(f"the folder '{self.folder}' cannot be made ({error})") from error
-        asked, place = json.loads(to_json(dict(settings))), self.folder / SETTINGS
+        place = self.folder / SETTINGS
         try:
             found = json.loads(place.read_text())
         except FileNotFoundError:

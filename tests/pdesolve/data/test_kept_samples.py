@@ -59,6 +59,14 @@ def test_samples_of_another_run_are_not_taken(tmp_path: Path) -> None:
         KeptSamples(tmp_path / "nowhere" / "set.h5", {})
 
 
+def test_what_cannot_be_begun(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder"):
+        KeptSamples(tmp_path, {})
+    with pytest.raises(InputError, match="settings must be"):
+        KeptSamples(tmp_path / "set.h5", {"shape": object()})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_samples_must_be_alike(tmp_path: Path) -> None:
     kept = KeptSamples(tmp_path / "set.h5", {})
     with pytest.raises(InputError, match="sample 1 has the arrays"):
