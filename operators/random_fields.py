@@ -20,6 +20,12 @@ Boundary = Literal["neumann", "dirichlet", "periodic"]
 # carries 1e-9, 4e-5 and 1.6e-2 of the variance in one, two and three dimensions
 DEFAULT_MODES = {1: 1024, 2: 128, 3: 32}
 
+LARGEST_KEPT = 2**17
+"""Values up to which those at the points asked for last are kept."""
+
+MOST_POINTS = 4096
+"""Points on a line up to which the basis at them is kept."""
+
 
 def is_finite_number(value: object) -> bool:
     """Whether a value is a real number other than NaN and infinity.
@@ -78,9 +84,9 @@ def _mode_order(dimension: int, num_modes: int) -> npt.NDArray[np.intp]:
 
 @lru_cache(maxsize=32)
 def _basis_on_axis(
-    boundary: Boundary, num_modes: int, lower: float, upper: float, axis: tuple[float, ...] | bytes
+    boundary: Boundary, num_modes: int, lower: float, upper: float, axis: bytes
 ) -> FloatArray:
-    points = np.frombuffer(axis) if isinstance(axis, bytes) else np.asarray(axis)
+    points = np.frombuffer(axis)
     values = _basis(boundary, num_modes, upper - lower, points - lower)
     values.flags.writeable = False
     return values
@@ -291,15 +297,10 @@ class RandomFieldSample:
 
     def on_axes(self, axes: tuple[FloatArray, ...]) -> FloatArray:
         """Values over a product of axes inside the field's box, such as a part of a grid."""
-        field = self.field
-        values = self.coefficients
-        for axis, points in enumerate(axes):
-            basis = _basis_on_axis(
-                field.boundary, field.modes, field.lower[axis], field.upper[axis], points.tobytes()
-            )
-            # the axis in front is replaced by the grid's and moved to the back
-            values = np.moveaxis(np.tensordot(basis, values, axes=(1, 0)), 0, -1)
-        return np.ascontiguousarray(values)
+        points = tuple(axis.tobytes() for axis in axes)
+        if math.prod(len(axis) for axis in axes) > LARGEST_KEPT:
+            return _values_on_axes(self, points)
+        return _kept_values_on_axes(self, points).copy()
 
     def evaluate(self, points: npt.ArrayLike) -> FloatArray:
         """Values at points of shape ``(n, dimension)``, shape ``(n,)``.
@@ -324,6 +325,8 @@ class RandomFieldSample:
                 f"field's box {field.lower} to {field.upper}; the first is "
                 f"{tuple(where[first].tolist())}"
             )
+        if field.dimension == 1 and len(where) <= MOST_POINTS:
+            return self.on_axes((np.ascontiguousarray(where[:, 0]),))
         result = np.empty(len(where))
         chunk = max(1, 4_000_000 // field.modes ** max(1, field.dimension - 1))
         for start in range(0, len(where), chunk):
@@ -342,3 +345,23 @@ class RandomFieldSample:
                 values = np.einsum("nk,nk...->n...", basis, values)
             result[start : start + chunk] = values
         return result
+
+
+def _values_on_axes(draw: RandomFieldSample, axes: tuple[bytes, ...]) -> FloatArray:
+    """Values over the product of axes, given as the bytes of their points."""
+    field = draw.field
+    bases = [
+        _basis_on_axis(field.boundary, field.modes, field.lower[axis], field.upper[axis], points)
+        for axis, points in enumerate(axes)
+    ]
+    values = draw.coefficients
+    # few points first: on a side of a box one axis has a single one
+    for axis in sorted(range(len(bases)), key=lambda axis: len(bases[axis])):
+        values = np.moveaxis(np.tensordot(bases[axis], values, axes=(1, axis)), 0, axis)
+    return np.ascontiguousarray(values)
+
+
+@lru_cache(maxsize=4)
+def _kept_values_on_axes(draw: RandomFieldSample, axes: tuple[bytes, ...]) -> FloatArray:
+    """The same, kept: a problem's data are read for its input fields and for its equations."""
+    return _values_on_axes(draw, axes)

@@ -35,6 +35,9 @@ MULTIGRID_COST = 10.0
 RIGHT_HAND_SIDES = 32
 """Right-hand sides that are solved at once where operators repeat."""
 
+OF_ONE_OPERATOR = 256
+"""Samples of a chunk where operators repeat; in each, solved directions are found anew."""
+
 
 def _source_refusal(request: StrategyRequest) -> str:
     return request.refusal_of_sequences
@@ -225,8 +228,11 @@ def _factors(request: StrategyRequest) -> dict[str, Any]:
 
 
 def _multi_rhs(request: StrategyRequest) -> Strategy:
+    options = _factors(request)
+    if request.grid.dimension < 3 and "mat_mumps_icntl_7" not in options:
+        options["mat_mumps_icntl_7"] = 0
     settings = SequenceSettings(
-        "multi-rhs", solver_parameters=_factors(request), block=RIGHT_HAND_SIDES
+        "multi-rhs", chunk=OF_ONE_OPERATOR, solver_parameters=options, block=RIGHT_HAND_SIDES
     )
     return sequence(request, settings)
 

@@ -229,7 +229,7 @@ class SequenceStrategy:
     def _solve_block(self, group: Sequence[_Waiting]) -> Iterator[SampleRecord]:
         """Solve what waits; the matrix at hand is theirs."""
         rights = [item.right for item in group]
-        details = {"right_hand_sides": len(group)}
+        details: dict[str, Any] = {"right_hand_sides": len(group)}
         try:
             vectors, results = self._solver.solve_block(group[0].system, rights)
         except InputError as error:
@@ -238,6 +238,8 @@ class SequenceStrategy:
             vectors = [group[0].system.right.duplicate() for _ in group]
             results = [refused(error, self.rtol)] * len(group)
         self._look_at_options()
+        if self._solver.treatment:
+            details["directions"] = self._solver.treatment
         for item, vector, result in zip(group, vectors, results, strict=True):
             item.system.right.array = item.right
             yield self._record(item.task, item.system, vector, result, item.assembly, details)

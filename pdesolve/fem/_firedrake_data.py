@@ -55,6 +55,7 @@ def coefficient(
     name: str,
     shape: tuple[int, ...] = (),
     check: Check | None = None,
+    side: int | None = None,
 ) -> Any:
     """A number, function, field or draw as something to put into a form (collective).
 
@@ -79,6 +80,9 @@ def coefficient(
     check
         Called with values ``(n, *shape)`` and points ``(n, d)``; raises
         :class:`InputError`.
+    side
+        Firedrake's number of the part of the boundary that the data are for. They are read
+        in the cells along it, and zero in all others; everywhere when left out.
 
     Raises
     ------
@@ -93,7 +97,7 @@ def coefficient(
     if len(shape) == 1 and isinstance(value, list | tuple) and not _all_numbers(value):
         _check_length(value, shape, name)
         parts = [
-            coefficient(part, named, degree=degree, name=f"component {index} of {name}")
+            coefficient(part, named, degree=degree, name=f"component {index} of {name}", side=side)
             for index, part in enumerate(value)
         ]
         return ufl.as_vector(parts)
@@ -111,13 +115,17 @@ def coefficient(
     )
     scalar = interior_space(mesh, degree if smooth else 0)
     points = node_coordinates(scalar)
-    values: FloatArray = np.empty((0, *shape))
+    nodes = None if side is None else nodes_along(scalar, side)
+    if nodes is not None:
+        points = points[nodes]
+    values: FloatArray = np.zeros((0, *shape))
     failure: Exception | None = None
     try:
-        values = _evaluate(value, points, shape, named.grid)
-        require_finite(values, points, name)
-        if check is not None:
-            check(values, points)
+        if len(points):
+            values = _evaluate(value, points, shape, named.grid)
+            require_finite(values, points, name)
+            if check is not None:
+                check(values, points)
     except Exception as problem:  # the other processes must learn of it, whatever it is
         failure = problem
     raise_together(mesh.comm, failure)
@@ -128,8 +136,27 @@ def coefficient(
         space = make(mesh, scalar.ufl_element(), **size)
     result = firedrake.Function(space, name=name)
     data = result.dat.data_with_halos
-    data[...] = values.reshape(data.shape)
+    if nodes is None:
+        data[...] = values.reshape(data.shape)
+    else:
+        data[nodes] = values.reshape(-1, *data.shape[1:])
     return result
+
+
+def nodes_along(space: Any, *numbers_of_sides: int) -> Any:
+    """Nodes, those of halos with them, of the cells that have a facet in parts of the boundary.
+
+    Parameters
+    ----------
+    space
+        A space without nodes that cells share.
+    numbers_of_sides
+        Firedrake's numbers of the parts.
+    """
+    facets = space.mesh().exterior_facets
+    rows = [facets.measure_set("exterior_facet", number).indices for number in numbers_of_sides]
+    cells = facets.facet_cell[np.concatenate(rows), 0]
+    return np.unique(space.cell_node_list[cells])
 
 
 def _constant(value: object, shape: tuple[int, ...]) -> FloatArray | None:

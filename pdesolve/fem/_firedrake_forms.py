@@ -216,11 +216,14 @@ class FormContext:
         name: str = "data",
         shape: tuple[int, ...] = (),
         check: Check | None = None,
+        side: str | None = None,
     ) -> Any:
         """A number, function, field or draw for use in a form, see :func:`coefficient`.
 
         With ``shape=(d,)`` a vector: a number for all entries, a tuple of numbers,
-        functions, fields or draws, or one function that gives ``(d, ...)``.
+        functions, fields or draws, or one function that gives ``(d, ...)``. With the name of
+        a `side`, for use in integrals over that part of the boundary only; functions are
+        then read along it.
         """
         return coefficient(
             value,
@@ -229,7 +232,22 @@ class FormContext:
             name=name,
             shape=shape,
             check=check,
+            side=None if side is None else self.side_number(side),
         )
+
+    def once(self, make: Callable[..., Any], *parts: Any) -> Any:  # noqa: PLR6301
+        """What ``make(*parts)`` gives, such as a form of spaces, data and numbers of sides.
+
+        Where many problems are read one after another, equal parts give the object that was
+        made before; `make` must depend on nothing else.
+
+        Examples
+        --------
+        With a function ``stiffness(space, k)`` that gives a bilinear form::
+
+            bilinear = context.once(stiffness, context.space(), context.data(k))
+        """
+        return make(*parts)
 
     def dirichlet(
         self, space: Any, conditions: Mapping[str, Condition], factor: Any = None

@@ -26,7 +26,6 @@ def slit_plate_form(problem: SlitPlateProblem, context: FormContext) -> LinearFo
     if context.mixed:
         raise InputError(f"element='{context.element}' has no form for '{problem.name}'; use 'CG'")
     space = context.space("CG")
-    u, v = firedrake.TrialFunction(space), firedrake.TestFunction(space)
     conditions = context.conditions(problem.boundary_conditions, ALLOWED)
     if not any(isinstance(condition, Dirichlet | Robin) for condition in conditions.values()):
         raise InputError(
@@ -35,16 +34,20 @@ def slit_plate_form(problem: SlitPlateProblem, context: FormContext) -> LinearFo
     k = context.data(
         problem.conductivity, name="conductivity", check=require_positive("conductivity")
     )
-    bilinear = k * ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx
-    linear = context.data(problem.source, name="source") * v * ufl.dx
+    source = context.data(problem.source, name="source")
+    given, transfers = [], []
     for name, condition in conditions.items():
-        side = context.side(name)
+        number = context.side_number(name)
         if isinstance(condition, Neumann) and condition.flux != 0:
-            linear += context.data(condition.flux, name=f"flux on '{name}'") * v * side
+            flux = context.data(condition.flux, name=f"flux on '{name}'", side=name)
+            given.append((number, flux))
         elif isinstance(condition, Robin):
-            h = context.data(condition.coefficient, name=f"coefficient on '{name}'")
-            bilinear += h * u * v * side
-            linear += context.data(condition.value, name=f"value on '{name}'") * v * side
+            h = context.data(condition.coefficient, name=f"coefficient on '{name}'", side=name)
+            transfers.append((number, h))
+            value = context.data(condition.value, name=f"value on '{name}'", side=name)
+            given.append((number, value))
+    bilinear = context.once(_conduction, space, k, tuple(transfers))
+    linear = context.once(_heating, space, source, tuple(given))
     return LinearForm(
         bilinear,
         linear,
@@ -53,6 +56,24 @@ def slit_plate_form(problem: SlitPlateProblem, context: FormContext) -> LinearFo
         inputs=(k,) if isinstance(k, firedrake.Function) else (),
         hole_value=0.0,
     )
+
+
+def _conduction(space: Any, k: Any, transfers: tuple[tuple[int, Any], ...]) -> Any:
+    """∫ k ∇T·∇v, and ∫ h T v over sides by number."""
+    u, v = firedrake.TrialFunction(space), firedrake.TestFunction(space)
+    found = k * ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx
+    for number, h in transfers:
+        found += h * u * v * ufl.ds(number, domain=space.mesh())
+    return found
+
+
+def _heating(space: Any, source: Any, given: tuple[tuple[int, Any], ...]) -> Any:
+    """∫ f v, and ∫ q v over sides by number."""
+    v = firedrake.TestFunction(space)
+    found = source * v * ufl.dx
+    for number, q in given:
+        found += q * v * ufl.ds(number, domain=space.mesh())
+    return found
 
 
 def heat_flow_of(solution: Solution) -> dict[str, float]:
@@ -73,10 +94,10 @@ def heat_flow_of(solution: Solution) -> dict[str, float]:
             continue
         value: Any = firedrake.Constant(0.0)
         if isinstance(condition, Neumann):
-            value = context.data(condition.flux, name=f"flux on '{name}'")
+            value = context.data(condition.flux, name=f"flux on '{name}'", side=name)
         elif isinstance(condition, Robin):
-            h = context.data(condition.coefficient, name=f"coefficient on '{name}'")
-            value = context.data(condition.value, name=f"value on '{name}'") - h * answer
+            h = context.data(condition.coefficient, name=f"coefficient on '{name}'", side=name)
+            value = context.data(condition.value, name=f"value on '{name}'", side=name) - h * answer
         flows[name] = float(firedrake.assemble(value * context.side(name)))
     # a node on two such sides counts for the first
     for condition, name in zip(form.boundary_conditions, _given(context, problem), strict=True):

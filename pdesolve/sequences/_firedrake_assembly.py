@@ -11,6 +11,7 @@ from ufl.algorithms import extract_coefficients
 
 from meshes.structured import FloatArray
 from pdesolve.fem._firedrake import firedrake, ufl
+from pdesolve.fem._firedrake_data import nodes_along
 from pdesolve.fem._firedrake_forms import LinearForm
 from pdesolve.sequences._firedrake_context import KeptContext
 from pdesolve.sequences._firedrake_programs import FormProgram
@@ -153,8 +154,5 @@ def _needed_nodes(programs: Sequence[FormProgram]) -> dict[Any, Any]:
     for coefficient, numbers in sides.items():
         space = coefficient.function_space()
         if coefficient not in others and space.ufl_element() not in ufl.H1:
-            facets = space.mesh().exterior_facets
-            rows = [facets.measure_set("exterior_facet", number).indices for number in numbers]
-            cells = facets.facet_cell[np.concatenate(rows), 0]
-            nodes[coefficient] = np.unique(space.cell_node_list[cells])
+            nodes[coefficient] = nodes_along(space, *numbers)
     return nodes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,9 +20,9 @@ from pdesolve.fem._firedrake_data import (
     _check_length,
     _constant,
     _evaluate,
-    coefficient,
     interior_space,
     node_coordinates,
+    nodes_along,
     require_finite,
 )
 from pdesolve.fem._firedrake_dirichlet import dirichlet_conditions
@@ -43,6 +43,8 @@ class _Kept:
     sides: dict[Any, KeptSide] = field(default_factory=dict)
     calls: Counter[Any] = field(default_factory=Counter)
     needed: dict[Any, Any] = field(default_factory=dict)
+    along: dict[tuple[str, int], Any] = field(default_factory=dict)
+    made: dict[Any, tuple[Any, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +121,7 @@ class KeptContext(FormContext):
         name: str = "data",
         shape: tuple[int, ...] = (),
         check: Check | None = None,
+        side: str | None = None,
     ) -> Any:
         """See :meth:`FormContext.data`."""
         if isinstance(value, ufl.core.expr.Expr):
@@ -126,7 +129,7 @@ class KeptContext(FormContext):
         if len(shape) == 1 and isinstance(value, list | tuple) and not _all_numbers(value):
             _check_length(value, shape, name)
             parts = [
-                self.data(part, name=f"component {index} of {name}")
+                self.data(part, name=f"component {index} of {name}", side=side)
                 for index, part in enumerate(value)
             ]
             return ufl.as_vector(parts)
@@ -140,17 +143,17 @@ class KeptContext(FormContext):
             isinstance(value, FormulaFunction)
             or (callable(value) and not isinstance(value, SpatialFunction))
         )
-        key = self._key("data", name, shape, smooth)
+        key = self._key("data", name, shape, smooth, side)
         degree = max(self.degree, 1) if smooth else 0
         found = self.kept.coefficients.get(key)
         if found is None:
-            found = coefficient(
-                value, self.named, degree=max(self.degree, 1), name=name, shape=shape, check=check
-            )
+            found = super().data(value, name=name, shape=shape, check=check, side=side)
             self.kept.coefficients[key] = found
             return found
         points = self._points(degree)
         nodes = self.kept.needed.get(found)
+        if nodes is None and side is not None:
+            nodes = self._nodes_along(side, degree)
         if nodes is None:
             values = self._values(value, points, shape, degree)
         else:
@@ -183,6 +186,19 @@ class KeptContext(FormContext):
         else:
             found.assign(plain)
         return found
+
+    def once(self, make: Callable[..., Any], *parts: Any) -> Any:
+        """See :meth:`FormContext.once`."""
+        key = make, *_identities(parts)
+        if key not in self.kept.made:
+            self.kept.made[key] = make(*parts), parts  # held, so that no other gets its identity
+        return self.kept.made[key][0]
+
+    def _nodes_along(self, side: str, degree: int) -> Any:
+        if (side, degree) not in self.kept.along:
+            found = nodes_along(interior_space(self.mesh, degree), self.side_number(side))
+            self.kept.along[side, degree] = found
+        return self.kept.along[side, degree]
 
     def _points(self, degree: int) -> FloatArray:
         if degree not in self.kept.points:
@@ -232,3 +248,12 @@ class KeptContext(FormContext):
             self.kept.sides[key].read(value, label)
             found.append(self.kept.sides[key].condition)
         return found
+
+
+def _identities(parts: Any) -> Iterator[Any]:
+    """Plain values as they are, other things by identity."""
+    for part in parts:
+        if isinstance(part, tuple):
+            yield tuple(_identities(part))
+        else:
+            yield part if isinstance(part, int | str) else ("object", id(part))

@@ -65,8 +65,8 @@ class FormProgram:
                 one is other
                 for one, other in zip(form.boundary_conditions, self.conditions, strict=True)
             )
-            and bool(self.bilinear.equals(form.bilinear))
-            and bool(self.linear.equals(form.linear))
+            and (self.bilinear is form.bilinear or bool(self.bilinear.equals(form.bilinear)))
+            and (self.linear is form.linear or bool(self.linear.equals(form.linear)))
         )
 
     def take_values(

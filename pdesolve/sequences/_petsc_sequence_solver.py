@@ -10,6 +10,7 @@ import numpy as np
 from petsc4py import PETSc
 
 from meshes.errors import InputError
+from meshes.structured import FloatArray
 from operators.result import SolveResult
 from pdesolve._petsc_options import (
     SolverOptions,
@@ -20,11 +21,15 @@ from pdesolve._petsc_options import (
 from pdesolve.grid._petsc_blocks import NEED_SYMMETRY, last_line, with_factorisation
 from pdesolve.grid._petsc_solver import MOST_DRIFT
 from pdesolve.sequences._petsc_sources import LoadedSystem
+from pdesolve.sequences.spans import SolvedSpan
 
 _RESIDUAL_TESTED = {"CONVERGED_RTOL", "CONVERGED_ATOL"}
 _WITHOUT_TESTS = ("preonly",)
 _FACTORS = ("lu", "cholesky")
 _TESTS = ("ksp_rtol", "ksp_atol", "ksp_max_it")
+
+SPAN = 0.1
+"""Part of the relative tolerance that combinations of earlier solutions may leave."""
 
 
 class SequenceSolver:
@@ -85,6 +90,9 @@ class SequenceSolver:
         self._guess: Any = None
         self._vector: Any = None
         self._right: Any = None
+        self._span: SolvedSpan | None = None
+        self._span_state = -1
+        self._combined = False
         self._broken = False
         self._state = -1
         self._failure = ""
@@ -101,6 +109,7 @@ class SequenceSolver:
 
     def restart(self) -> None:
         """Forget all earlier systems, but factors of the one operator that there has been."""
+        self._span = None
         if self._ksp is not None and not self._broken and self._only_operator():
             return
         self._forget()
@@ -120,7 +129,7 @@ class SequenceSolver:
             if item is not None:
                 item.destroy()
         self._ksp = self._lagged = self._guess = self._vector = self._right = None
-        self._broken = False
+        self._span, self._span_state, self._broken = None, -1, False
 
     def _create(self, system: LoadedSystem) -> None:
         ksp = PETSc.KSP().create(comm=self._comm)
@@ -173,7 +182,7 @@ class SequenceSolver:
         """
         if self._broken:
             self._forget()
-        self._failure = ""
+        self._failure, self._combined = "", False
         self.options.insert()
         start = ready = time.perf_counter()
         try:
@@ -215,6 +224,9 @@ class SequenceSolver:
     ) -> tuple[list[Any], list[SolveResult]]:
         """Solve A u_j = b_j for several right-hand sides at once.
 
+        With factors, right-hand sides that are combinations of others solved before are
+        not solved again, see :class:`pdesolve.sequences.spans.SolvedSpan`.
+
         Parameters
         ----------
         system
@@ -227,15 +239,11 @@ class SequenceSolver:
         tuple
             Vectors, to be destroyed by the caller, and records.
         """
-        count, size = len(rights), system.right.getLocalSize()
-        right = PETSc.Mat().createDense(
-            ((size, None), (None, count)), array=np.column_stack(rights), comm=self._comm
-        )
-        answer = PETSc.Mat().createDense(((size, None), (None, count)), comm=self._comm)
-        answer.setUp()
+        count = len(rights)
+        answers = stacked = np.array(rights).T  # columns contiguous, as PETSc wants them
         if self._broken:
             self._forget()
-        self._failure = ""
+        self._failure, self.treatment, self._combined = "", "", False
         self.options.insert()
         start = ready = time.perf_counter()
         try:
@@ -245,29 +253,55 @@ class SequenceSolver:
                 self._ksp.setOperators(system.matrix, system.preconditioning_matrix)
                 self._ksp.setUp()
                 ready = time.perf_counter()
-                self._ksp.matSolve(right, answer)
+                answers = self._solve_all(system, stacked)
             except PETSc.Error as error:
                 self._broken = True
                 raise_input_error(error)
                 self._failure = last_line(error)
+                answers = np.zeros_like(stacked)
             done = time.perf_counter()
         finally:
             self._look_at_options()
-        values = answer.getDenseArray()
         vectors, results = [], []
         seconds = {"setup": (ready - start) / count, "solve": (done - ready) / count}
         for column, values_of_right in enumerate(rights):
             vector = system.right.duplicate()
-            vector.array = values[:, column]
+            vector.array = answers[:, column]
             if system.constant_null_space:
                 vector.shift(-vector.sum() / vector.getSize())
             system.right.array = values_of_right
             self._vector.array = vector.array_r
             vectors.append(vector)
             results.append(self._record(system, seconds))
+        return vectors, results
+
+    def _solve_all(self, system: LoadedSystem, rights: FloatArray) -> FloatArray:
+        """Solutions of the columns; with factors, only of what no earlier ones combine to."""
+        state = system.preconditioning_matrix.stateGet()
+        if self._span is None or self._span_state != state:
+            rtol = float(self.options.options["ksp_rtol"])
+            factors = self._ksp.getType() in _WITHOUT_TESTS and rtol > 0
+            self._span = SolvedSpan(SPAN * rtol, len(rights)) if factors else None
+            self._span_state = state
+        span = self._span
+        if span is None or span.useless:
+            return self._solve_columns(rights)
+        found = span.express(rights)
+        count = found.new.shape[1]
+        self._combined = count == 0
+        self.treatment = f"{count} new directions in {rights.shape[1]} right-hand sides"
+        return span.combine(found, self._solve_columns(found.new) if count else None)
+
+    def _solve_columns(self, rights: FloatArray) -> FloatArray:
+        size = ((rights.shape[0], None), (None, rights.shape[1]))
+        right = PETSc.Mat().createDense(size, array=rights, comm=self._comm)
+        answer = PETSc.Mat().createDense(size, comm=self._comm)
+        answer.setUp()
+        self._ksp.matSolve(right, answer)
+        values = np.array(answer.getDenseArray(), order="F")
         right.destroy()
         answer.destroy()
-        return vectors, results
+        return values
 
     def _look_at_options(self) -> None:
         self.unused = self.options.unused()
@@ -283,7 +317,8 @@ class SequenceSolver:
         size, norm = system.right.norm(), residual.norm()
         residual.destroy()
         relative = float(norm / size if size > 0 else norm)
-        code = int(ksp.getConvergedReason())
+        solved = PETSc.KSP.ConvergedReason.CONVERGED_ITS if self._combined else None
+        code = int(ksp.getConvergedReason() if solved is None else solved)
         reason = "DIVERGED_PC_FAILED" if self._failure else reason_name(code)
         untested = ksp.getType() in _WITHOUT_TESTS
         rtol = float(self.options.options["ksp_rtol"] if untested else ksp.getTolerances()[0])
@@ -298,7 +333,7 @@ class SequenceSolver:
         return SolveResult(
             converged=converged,
             reason=reason,
-            iterations=0 if self._failure else int(ksp.getIterationNumber()),
+            iterations=0 if self._failure or self._combined else int(ksp.getIterationNumber()),
             residual_norms=tuple(float(value) for value in history),
             relative_residual=relative,
             rtol=rtol,
