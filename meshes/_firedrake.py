@@ -19,6 +19,7 @@ with warnings.catch_warnings():
     # PETSc may run already, for the other backend; Firedrake then takes it as it is
     warnings.filterwarnings("ignore", "Calling petsctools.init", UserWarning)
     firedrake: Any = require("firedrake", extra="fem")
+    PETSc: Any = firedrake.PETSc
     # Irksome adds the time derivative to UFL's language, which UFL allows only before it has
     # worked on a form. Where it cannot be loaded, what needs it says why.
     irksome: Any = None
@@ -81,15 +82,21 @@ def to_firedrake(mesh: UnstructuredMesh | None, comm: Any = None) -> Any:
     if source is not None:
         first, _ = plex.getDepthStratum(0)
         for name, number in side_numbers.items():
-            for row in sides[name]:
-                (facet,) = plex.getFullJoin([int(vertex) + first for vertex in row])
-                plex.setLabelValue("Face Sets", facet, number)
-                plex.setLabelValue(_SIDE + name, facet, number)
+            rows = (np.asarray(sides[name]) + first).tolist()
+            facets = [int(plex.getFullJoin(row)[0]) for row in rows]
+            _mark(plex, ("Face Sets", _SIDE + name), number, facets)
         for name, number in region_numbers.items():
-            for cell in source.cell_tags[name]:
-                plex.setLabelValue("Cell Sets", int(cell), number)
-                plex.setLabelValue(_REGION + name, int(cell), number)
+            _mark(plex, ("Cell Sets", _REGION + name), number, source.cell_tags[name])
     return firedrake.Mesh(plex, comm=comm)
+
+
+def _mark(plex: Any, labels: tuple[str, ...], number: int, points: Any) -> None:
+    """Give points of a plex a number in some of its labels."""
+    numbers = np.unique(np.asarray(points, dtype=np.int32))  # in increasing order
+    for label in labels:
+        if len(numbers):
+            found = PETSc.IS().createGeneral(numbers, comm=PETSc.COMM_SELF)
+            plex.getLabel(label).setStratumIS(number, found)
 
 
 def _with_unnamed(mesh: UnstructuredMesh) -> dict[str, IndexArray]:

@@ -361,7 +361,7 @@ def _values_on_axes(draw: RandomFieldSample, axes: tuple[bytes, ...]) -> FloatAr
     return np.ascontiguousarray(values)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _kept_values_on_axes(draw: RandomFieldSample, axes: tuple[bytes, ...]) -> FloatArray:
     """The same, kept: a problem's data are read for its input fields and for its equations."""
     return _values_on_axes(draw, axes)

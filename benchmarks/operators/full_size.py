@@ -115,6 +115,13 @@ CASES = {
     "cpu": (
         Case("Darcy 85², FNO, width 32", "darcy_fno", 0.0108, 0.0085, _short(70)),
         Case(
+            "Darcy 85², FNO, recipe of 2020",
+            "darcy_fno_published",
+            0.0108,
+            0.0113,
+            {"model": {"step_epochs": 14}, "trainer": {"max_epochs": 70}},
+        ),
+        Case(
             "Darcy 85², LSM, width 16",
             "darcy_lsm",
             0.0065,

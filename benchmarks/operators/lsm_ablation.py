@@ -1,6 +1,6 @@
 """What the blocks of a latent spectral model are worth: the same U-Net without them, and an FNO.
 
-``python -m benchmarks.operators.lsm_ablation [--seeds 0 1 2] [--epochs 40] [--kept FILE]``
+``python -m benchmarks.operators.lsm_ablation [--seeds 0 1 2] [--recipe published] [--kept FILE]``
 
 Darcy flow on 43² with few samples. The U-Net comes with the same width, with as many parameters,
 and with the width at which a training step takes the same time. The FNO trains for as many
@@ -40,6 +40,28 @@ BATCH, NUM_TEST = 20, 100
 LSM: dict[str, Any] = {"name": "lsm", "width": 16, "num_heads": 2}
 FNO: dict[str, Any] = {"name": "fno", "modes": [12, 12], "width": 32}
 WIDTHS = tuple(range(16, 31))
+RECIPES: dict[str, tuple[dict[str, Any], str, str]] = {
+    "today": (
+        {"loss": L2_AND_DIFFERENCES, "weight_decay": 1e-5},
+        "square symmetries",
+        "relative L2 plus 0.5 times that of the differences, Adam with one cycle up to 0.002, "
+        "batch 20, square symmetries",
+    ),
+    "published": (
+        {
+            "loss": {"class_path": "neural.training.RelativeL2", "init_args": {"reduction": "sum"}},
+            "statistics": "point",
+            "learning_rate": 1e-3,
+            "weight_decay": 1e-4,
+            "schedule": "step",
+            "step_factor": 0.5,
+        },
+        "none",
+        "relative L2 summed over the batch, statistics of each point, Adam with 0.001, halved "
+        "after every fifth of the epochs, batch 20",
+    ),
+}
+"""By name: of the section ``model``, of ``data.augment``, and in words."""
 
 
 def step_seconds(model: Mapping[str, Any]) -> float:
@@ -76,6 +98,7 @@ def run(
     kept: Path | None = None,
     width: int | None = None,
     fno_epochs: int | None = None,
+    recipe: str = "today",
 ) -> Table:
     """Train all, or take from `kept` what was trained before, and tabulate.
 
@@ -89,7 +112,10 @@ def run(
         File where results are kept as they come.
     width, fno_epochs
         Of the U-Net of equal cost, and passes of the FNO; measured when left out.
+    recipe
+        A name in :data:`RECIPES`.
     """
+    suffix = "" if recipe == "today" else f"_{recipe}"
     results = KeptResults(kept)
     width = width or results.get("width", unet_of_equal_cost)
     ratio = results.get("ratio", lambda: step_seconds(LSM) / step_seconds(FNO))
@@ -102,17 +128,17 @@ def run(
         (f"FNO, width 32, modes 12, {fno_epochs} epochs (equal time)", FNO, fno_epochs),
     )
     table = Table(
-        "lsm_ablation",
+        f"lsm_ablation{suffix}",
         f"Blocks of a latent spectral model: darcy2d 43², {num_train} training and {NUM_TEST} "
-        f"test samples, {epochs} epochs, {len(seeds)} seeds",
+        f"test samples, {epochs} epochs, {len(seeds)} seeds, recipe {recipe}",
         ("model", "parameters", "training, s", "relative L2, %", "± over seeds", "each seed, %"),
     )
     runs: dict[str, list[dict[str, float]]] = {}
     with benchmark_folder() as folder:
         for seed in seeds:
             for label, model, passes in candidates:
-                key = f"{num_train} {passes} {json.dumps(model)} {seed}"
-                train = partial(train_once, model, passes, seed, num_train, folder)
+                key = f"{num_train} {passes} {json.dumps(model)} {seed}{suffix}"
+                train = partial(train_once, model, passes, seed, num_train, folder, recipe)
                 runs.setdefault(label, []).append(results.get(key, train))
         for label, found in runs.items():
             errors = [100 * one["error"] for one in found]
@@ -128,8 +154,7 @@ def run(
         statistics.mean(one["error"] for one in found) for found in runs.values()
     )
     table.notes += [
-        "Same data, loss (relative L2 plus 0.5 times that of the differences), Adam with one "
-        "cycle up to 0.002, batch 20, square symmetries. The U-Net and the latent spectral model "
+        f"Same data and recipe: {RECIPES[recipe][2]}. The U-Net and the latent spectral model "
         "differ in the blocks alone (and in padding: 43 + 5 points in both).",
         f"LSM / U-Net of equal parameters: {lsm / parameters:.3f}; LSM / U-Net of equal time: "
         f"{lsm / equal:.3f}; LSM / FNO of equal time: {lsm / fno:.3f}.",
@@ -138,13 +163,21 @@ def run(
 
 
 def train_once(
-    model: Mapping[str, Any], epochs: int, seed: int, num_train: int, folder: Path
+    model: Mapping[str, Any],
+    epochs: int,
+    seed: int,
+    num_train: int,
+    folder: Path,
+    recipe: str = "today",
 ) -> dict[str, float]:
     """Test error, seconds of training and parameters of one trained model."""
     files = darcy_files(folder, num_train, NUM_TEST)
-    options = {"model": dict(model), "loss": L2_AND_DIFFERENCES, "weight_decay": 1e-5}
+    own, augment, _ = RECIPES[recipe]
+    options = {"model": dict(model), **own}
+    if own.get("schedule") == "step":
+        options["step_epochs"] = max(1, epochs // 5)
     out = folder / f"{model['name']}_{model['width']}_{seed}"
-    checkpoint = train_on_darcy(out, files, options, seed, epochs)
+    checkpoint = train_on_darcy(out, files, options, seed, epochs, augment)
     report = evaluate(checkpoint, data=[files["test"]])
     return {
         "error": float(report.datasets[0].mean["relative_l2"]),
@@ -162,10 +195,17 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, help="file where results are kept, to go on later")
     parser.add_argument("--width", type=int, help="of the U-Net of equal cost (default: measured)")
     parser.add_argument("--fno-epochs", type=int, help="passes of the FNO (default: measured)")
+    parser.add_argument("--recipe", choices=tuple(RECIPES), default="today")
     parser.add_argument("--output", type=Path, default=RESULTS)
     given = parser.parse_args()
     table = run(
-        given.seeds, given.num_train, given.epochs, given.kept, given.width, given.fno_epochs
+        given.seeds,
+        given.num_train,
+        given.epochs,
+        given.kept,
+        given.width,
+        given.fno_epochs,
+        given.recipe,
     )
     table.print()
     table.save(given.output)

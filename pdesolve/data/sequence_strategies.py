@@ -229,7 +229,7 @@ def _factors(request: StrategyRequest) -> dict[str, Any]:
 
 def _multi_rhs(request: StrategyRequest) -> Strategy:
     options = _factors(request)
-    if request.grid.dimension < 3 and "mat_mumps_icntl_7" not in options:
+    if request.grid.dimension < 3:  # minimum degree: one factorisation is not worth a better order
         options["mat_mumps_icntl_7"] = 0
     settings = SequenceSettings(
         "multi-rhs", chunk=OF_ONE_OPERATOR, solver_parameters=options, block=RIGHT_HAND_SIDES

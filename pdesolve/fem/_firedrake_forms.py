@@ -235,7 +235,7 @@ class FormContext:
             side=None if side is None else self.side_number(side),
         )
 
-    def once(self, make: Callable[..., Any], *parts: Any) -> Any:  # noqa: PLR6301
+    def once(self, make: Callable[..., Any], *parts: Any) -> Any:
         """What ``make(*parts)`` gives, such as a form of spaces, data and numbers of sides.
 
         Where many problems are read one after another, equal parts give the object that was

@@ -20,7 +20,7 @@ from meshes.unstructured import UnstructuredMesh
 from pdesolve.fem._firedrake import firedrake, ufl
 
 # How far outside a cell, relative to it, a point may lie and still be evaluated there.
-_POINT_TOLERANCE = 1e-6
+POINT_TOLERANCE = 1e-6
 # How far from a point, relative to the grid's spacing, a discontinuous function is read,
 # and along which line: one that no usual mesh has a facet on.
 _STEP = 1e-4
@@ -99,14 +99,14 @@ class FemState:
         return fields
 
     @property
-    def _shown(self) -> dict[str, Any]:
+    def shown(self) -> dict[str, Any]:
         """The unknowns that stand for the answer."""
         functions = self.functions
         return {name: functions[name] for name in self.outputs or (self.names[self.main],)}
 
     def _local_output(self) -> Field:
         """The part of the answer that this process holds; at centroids if any unknown jumps."""
-        shown = self._shown
+        shown = self.shown
         continuous = all(_is_continuous(function) for function in shown.values())
         location: Location = "vertex" if continuous else "cell"
         values = [_values(function, self._local, location) for function in shown.values()]
@@ -145,7 +145,7 @@ class FemState:
         points = grid.points().reshape(grid.dimension, -1).T
         names: list[str] = []
         values: list[FloatArray] = []
-        for name, function in self._shown.items():
+        for name, function in self.shown.items():
             names += channel_names(name, function)
             values.append(self._at(function, grid, points))
         return Field(grid, np.concatenate(values).reshape(-1, *grid.shape), tuple(names))
@@ -164,17 +164,29 @@ class FemState:
             values = np.nansum(sides, axis=0) / np.maximum(inside, 1)
             if not inside.all():  # corners of the domain
                 values = np.where(inside, values, self._evaluate(function, grid, points, "at"))
-        if self.hole_value is not None and np.isfinite(_largest(function)):
+        if np.isfinite(_largest(function)):
+            values = self.with_holes(values, points)
+        return values.T
+
+    def with_holes(self, values: FloatArray, points: FloatArray) -> FloatArray:
+        """Values ``(n, channel)`` with those of holes in place of NaN (collective).
+
+        Raises
+        ------
+        InputError
+            If others are NaN.
+        """
+        if self.hole_value is not None:
             outside = np.isnan(values).any(axis=1)
             values[outside & self._is_in_bounding_box(points)] = self.hole_value
         missing = np.flatnonzero(np.isnan(values).any(axis=1))
-        if len(missing) and np.isfinite(_largest(function)):
+        if len(missing):
             first = points[missing[0]]
             raise InputError(
-                f"{len(missing)} of {grid.num_points} points of the grid lie outside the mesh; the "
+                f"{len(missing)} of {len(points)} points of the grid lie outside the mesh; the "
                 f"first is {tuple(first.tolist())}"
             )
-        return values.T
+        return values
 
     def _is_in_bounding_box(self, points: FloatArray) -> npt.NDArray[np.bool_]:
         places = self.mesh.coordinates.dat.data_ro.reshape(-1, self.mesh.geometric_dimension)
@@ -192,7 +204,7 @@ class FemState:
             self.evaluators[grid, which] = firedrake.PointEvaluator(
                 self.mesh,
                 points,
-                tolerance=_POINT_TOLERANCE,
+                tolerance=POINT_TOLERANCE,
                 missing_points_behaviour="ignore",
             )
         values = self.evaluators[grid, which].evaluate(function)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import numbers
+import operator
 from typing import TYPE_CHECKING, Any
 
 from meshes._firedrake import boundary_numbers
@@ -34,7 +37,6 @@ def slit_plate_form(problem: SlitPlateProblem, context: FormContext) -> LinearFo
     k = context.data(
         problem.conductivity, name="conductivity", check=require_positive("conductivity")
     )
-    source = context.data(problem.source, name="source")
     given, transfers = [], []
     for name, condition in conditions.items():
         number = context.side_number(name)
@@ -46,6 +48,8 @@ def slit_plate_form(problem: SlitPlateProblem, context: FormContext) -> LinearFo
             transfers.append((number, h))
             value = context.data(condition.value, name=f"value on '{name}'", side=name)
             given.append((number, value))
+    none = isinstance(problem.source, numbers.Real) and problem.source == 0 and bool(given)
+    source = None if none else context.data(problem.source, name="source")
     bilinear = context.once(_conduction, space, k, tuple(transfers))
     linear = context.once(_heating, space, source, tuple(given))
     return LinearForm(
@@ -68,12 +72,11 @@ def _conduction(space: Any, k: Any, transfers: tuple[tuple[int, Any], ...]) -> A
 
 
 def _heating(space: Any, source: Any, given: tuple[tuple[int, Any], ...]) -> Any:
-    """∫ f v, and ∫ q v over sides by number."""
+    """∫ f v, nothing for None, and ∫ q v over sides by number."""
     v = firedrake.TestFunction(space)
-    found = source * v * ufl.dx
-    for number, q in given:
-        found += q * v * ufl.ds(number, domain=space.mesh())
-    return found
+    parts = [] if source is None else [source * v * ufl.dx]
+    parts += [q * v * ufl.ds(number, domain=space.mesh()) for number, q in given]
+    return functools.reduce(operator.add, parts)
 
 
 def heat_flow_of(solution: Solution) -> dict[str, float]:

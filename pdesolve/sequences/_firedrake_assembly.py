@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from petsc4py import PETSc
+from scipy import sparse
 from ufl.algorithms import extract_coefficients
 
 from meshes.structured import FloatArray
@@ -39,6 +40,7 @@ class KeptAssembly:
         self.lift: Any = None
         self.right: Any = None
         self._digest = b""
+        self._lifting: tuple[bytes, Lifting] | None = None
 
     def read(self, write: Callable[[], Any]) -> tuple[LinearForm, FormProgram]:
         """A form and its kernels, with its values in their coefficients.
@@ -112,8 +114,31 @@ class KeptAssembly:
                 self.matrix.setDM(PETSc.DMShell().create(comm=self.matrix.comm))
             self.matrix.setOption(PETSc.Mat.Option.SYMMETRIC, symmetric)
             self._digest = digest
-        program.right(self.right, lifted=self._set_lift(conditions))
+        given = tuple(conditions)
+        lifted = self._set_lift(given)
+        # by the kind of form, so that a problem's right-hand side is the same to the last bit
+        # whatever came before it
+        kept = lifted and program.constant_operator
+        lifting = self._lifting_of(program, given) if kept else None
+        program.right(self.right, lifted=lifted and lifting is None)
+        if lifting is not None:
+            lifting.subtract(self.lift.dat.data_ro, self.right.dat.data)
         return anew
+
+    def _lifting_of(self, program: FormProgram, conditions: tuple[Any, ...]) -> Lifting | None:
+        """What boundary values of the operator at hand do to right-hand sides, as a matrix."""
+        found = [self._context.side_of(condition) for condition in conditions]
+        sides = [side for side in found if side is not None]
+        if len(sides) < len(found):
+            return None
+        if self._lifting is None or self._lifting[0] != self._digest:
+            fixed = np.zeros(self.lift.dat.data_ro.shape, dtype=bool)
+            for side in sides:
+                fixed[side.nodes if side.component is None else (side.nodes, side.component)] = True
+            matrix = program.unconstrained_matrix()
+            self._lifting = self._digest, Lifting(matrix.petscmat, fixed.reshape(-1))
+            matrix.petscmat.destroy()
+        return self._lifting[1]
 
     def _set_lift(self, conditions: Iterable[Any]) -> bool:
         data = self.lift.dat.data_with_halos
@@ -135,6 +160,31 @@ class KeptAssembly:
     def lifted(self) -> FloatArray:
         """The given boundary values and zeros, as a flat array."""
         return np.asarray(self.lift.dat.data_ro, dtype=np.float64).reshape(-1)
+
+
+class Lifting:
+    """The product of the operator's columns of given values with these values.
+
+    Parameters
+    ----------
+    matrix
+        PETSc matrix without boundary conditions.
+    fixed
+        Which unknowns are given.
+    """
+
+    def __init__(self, matrix: Any, fixed: Any) -> None:
+        starts, columns, values = matrix.getValuesCSR()
+        whole = sparse.csr_matrix((values, columns, starts), shape=matrix.getSize())
+        self._fixed = np.flatnonzero(fixed)
+        part = whole[:, self._fixed].tocsr()
+        rows = (np.diff(part.indptr) > 0) & ~fixed
+        self._rows = np.flatnonzero(rows)
+        self._part = part[self._rows]
+
+    def subtract(self, lift: FloatArray, right: FloatArray) -> None:
+        """Take the product with `lift` from a right-hand side, in place."""
+        right.reshape(-1)[self._rows] -= self._part @ lift.reshape(-1)[self._fixed]
 
 
 def _needed_nodes(programs: Sequence[FormProgram]) -> dict[Any, Any]:

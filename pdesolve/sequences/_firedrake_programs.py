@@ -50,6 +50,10 @@ class FormProgram:
         if copies:
             self.bilinear = ufl.replace(form.bilinear, copies)
             self.linear = ufl.replace(form.linear, copies)
+        self.constant_operator = all(
+            isinstance(item, firedrake.Constant) for item in self._terminals[0]
+        )
+        """Whether no function stands in the bilinear form, which then often is the same."""
         self._assemblers: dict[str, Any] = {}
         digest = hashlib.blake2b(self.signatures[0].encode(), digest_size=16)
         for condition in homogeneous:
@@ -104,6 +108,10 @@ class FormProgram:
                 self.bilinear, bcs=self._homogeneous, mat_type="aij"
             )
         return self._assemblers["matrix"].assemble(tensor=tensor)
+
+    def unconstrained_matrix(self) -> Any:
+        """A new Firedrake matrix with the rows and columns of given values in it."""
+        return get_assembler(self.bilinear, mat_type="aij").assemble()
 
     def right(self, tensor: Any, *, lifted: bool) -> Any:
         """Assemble the right-hand side, that of the correction where `lifted`."""

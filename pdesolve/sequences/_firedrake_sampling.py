@@ -8,11 +8,12 @@ import numpy as np
 from scipy import sparse
 
 from meshes.errors import InputError, suggest
+from meshes.location import locate_on_axes
 from meshes.structured import FloatArray, StructuredGrid
-from pdesolve.fem._firedrake import firedrake
+from pdesolve.fem._firedrake import firedrake, ufl
 from pdesolve.fem._firedrake_forms import LinearForm
 from pdesolve.fem._firedrake_meshes import NamedMesh
-from pdesolve.fem._firedrake_state import FemState
+from pdesolve.fem._firedrake_state import POINT_TOLERANCE, FemState, channel_names
 
 
 class GridSampler:
@@ -55,24 +56,57 @@ class GridSampler:
             outputs=form.outputs,
             hole_value=form.hole_value,
         )
-        # of the function 0: what it gives in holes
-        rest = state.sample(grid)
-        unknown = [name for name in outputs if name not in rest.names]
+        straight = _linear_on_straight_simplices(space)
+        if straight:
+            names = [name for name, f in state.shown.items() for name in channel_names(name, f)]
+        else:  # of the function 0: what it gives in holes
+            rest = state.sample(grid)
+            names = list(rest.names)
+        unknown = [name for name in outputs if name not in names]
         if unknown:
             raise InputError(
-                f"the answer has no channel '{unknown[0]}'. {suggest(unknown[0], rest.names)}"
+                f"the answer has no channel '{unknown[0]}'. {suggest(unknown[0], names)}"
             )
         self.grid = grid
-        self._rows = [rest.names.index(name) for name in outputs]
-        self._rest = rest.values
+        self._rows = [names.index(name) for name in outputs]
         self._size = int(space.value_size)
-        self._matrix = _interpolation_matrix(named.evaluators[grid, "at"], space)
+        if straight:
+            self._matrix, inside = _linear_interpolation(space, grid)
+            gaps = np.where(inside, 0.0, np.nan)[:, None].repeat(self._size, axis=1)
+            points = grid.points().reshape(grid.dimension, -1).T
+            self._rest = state.with_holes(gaps, points).T.reshape(-1, *grid.shape)
+        else:
+            self._rest = rest.values
+            self._matrix = _interpolation_matrix(named.evaluators[grid, "at"], space)
 
     def values(self, coefficients: FloatArray) -> FloatArray:
         """Values ``(channel, *grid.shape)`` of a function with these coefficients, flat."""
         found = self._matrix @ coefficients.reshape(-1, self._size)
         values: FloatArray = found.T.reshape(-1, *self.grid.shape) + self._rest
         return values[self._rows]
+
+
+def _linear_on_straight_simplices(space: Any) -> bool:
+    """Whether functions are linear on triangles or tetrahedra with straight edges."""
+    mesh, element = space.mesh(), space.ufl_element()
+    if not (mesh.ufl_cell().is_simplex and element in ufl.H1 and element.degree() == 1):
+        return False
+    flat = mesh.geometric_dimension == mesh.topological_dimension
+    return bool(flat and mesh.coordinates.function_space().ufl_element().degree() == 1)
+
+
+def _linear_interpolation(space: Any, grid: StructuredGrid) -> tuple[Any, Any]:
+    """φ_j(x_p) at the grid's points, and which of them lie in the mesh."""
+    coordinates = space.mesh().coordinates
+    where = coordinates.function_space().cell_node_list
+    corners = coordinates.dat.data_ro.reshape(-1, grid.dimension)[where]
+    cells, weights = locate_on_axes(corners, grid.axes(), POINT_TOLERANCE)
+    inside = cells >= 0
+    columns = space.cell_node_list[cells[inside]]
+    rows = np.repeat(np.flatnonzero(inside), columns.shape[1])
+    shape = grid.num_points, space.node_set.size
+    entries = weights[inside].ravel(), (rows, columns.ravel())
+    return sparse.csr_matrix(entries, shape=shape), inside
 
 
 def _interpolation_matrix(evaluator: Any, space: Any) -> Any:

@@ -285,23 +285,26 @@ class SequenceSolver:
             self._span_state = state
         span = self._span
         if span is None or span.useless:
-            return self._solve_columns(rights)
+            return self._solve_columns(rights, np.empty_like(rights))
         found = span.express(rights)
         count = found.new.shape[1]
         self._combined = count == 0
         self.treatment = f"{count} new directions in {rights.shape[1]} right-hand sides"
-        return span.combine(found, self._solve_columns(found.new) if count else None)
+        if count:
+            self._solve_columns(found.new, found.solutions)
+        return span.combine(found)
 
-    def _solve_columns(self, rights: FloatArray) -> FloatArray:
+    def _solve_columns(self, rights: FloatArray, answers: FloatArray) -> FloatArray:
+        """Solve for contiguous columns into others."""
         size = ((rights.shape[0], None), (None, rights.shape[1]))
-        right = PETSc.Mat().createDense(size, array=rights, comm=self._comm)
-        answer = PETSc.Mat().createDense(size, comm=self._comm)
-        answer.setUp()
+        right, answer = (
+            PETSc.Mat().createDense(size, array=array, comm=self._comm)
+            for array in (rights, answers)
+        )
         self._ksp.matSolve(right, answer)
-        values = np.array(answer.getDenseArray(), order="F")
         right.destroy()
         answer.destroy()
-        return values
+        return answers
 
     def _look_at_options(self) -> None:
         self.unused = self.options.unused()

@@ -14,6 +14,10 @@ from meshes.structured import FloatArray
 MOST_DIRECTIONS = 128
 """Directions that are kept: with more, combining costs as much as triangular solves."""
 
+COMPANY, SMALLEST = 1e-3, 1e-13
+"""Part of the tolerance above which further directions are solved with those that must be, but
+not below the second, where rounding begins."""
+
 MOST_BYTES = 2**28
 """Memory for their solutions."""
 
@@ -29,13 +33,13 @@ class Expression:
     new
         Directions whose solutions are wanted, shape ``(num_unknowns, new)``, columns
         contiguous.
-    kept
-        Whether the new directions will be kept.
+    solutions
+        Where these are to be written, of the same shape and layout.
     """
 
     coefficients: FloatArray
     new: FloatArray
-    kept: bool
+    solutions: FloatArray
 
 
 class SolvedSpan:
@@ -66,8 +70,8 @@ class SolvedSpan:
     >>> span = SolvedSpan(1e-12, 3)
     >>> rights = np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]).T
     >>> found = span.express(rights)
-    >>> bool(np.allclose(span.combine(found, np.linalg.solve(matrix, found.new)),
-    ...                  np.linalg.solve(matrix, rights)))
+    >>> found.solutions[...] = np.linalg.solve(matrix, found.new)
+    >>> bool(np.allclose(span.combine(found), np.linalg.solve(matrix, rights)))
     True
     >>> span.express(np.array([[3.0, -1.0, 0.0]]).T).new.shape  # nothing is left to solve
     (3, 0)
@@ -84,7 +88,7 @@ class SolvedSpan:
         """Whether no combination was found when all directions that may be kept were there."""
         self._rows: npt.NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self._directions: FloatArray = np.empty((0, 0))
-        self._solutions: list[FloatArray] = []
+        self._solutions: FloatArray = np.empty((num_unknowns, self.most), order="F")
 
     def __len__(self) -> int:
         """Number of directions."""
@@ -109,13 +113,19 @@ class SolvedSpan:
         if full and len(left) == rights.shape[1]:
             self.useless = True
         new, added = self._orthonormal(rest[:, left], sizes[left])
-        rows = np.zeros((new.shape[1], rights.shape[1]))
+        first, count = len(self), new.shape[1]
+        rows = np.zeros((count, rights.shape[1]))
         rows[:, left] = added
-        whole = np.zeros((rights.shape[0], new.shape[1]), order="F")
+        rows[:, ~np.isfinite(sizes)] = np.nan
+        whole = np.zeros((rights.shape[0], count), order="F")
         whole[self._rows] = new
-        if new.shape[1] and not full:
-            self._directions = np.column_stack([self._directions, new])
-        return Expression(np.concatenate([coefficients, rows]), whole, not full)
+        if full:
+            own = np.empty_like(whole)
+        else:
+            own = self._solutions[:, first : first + count]
+            if count:
+                self._directions = np.column_stack([self._directions, new])
+        return Expression(np.concatenate([coefficients, rows]), whole, own)
 
     def _cover(self, rows: npt.NDArray[np.intp]) -> None:
         """Give the directions entries, zeros, in further rows."""
@@ -129,34 +139,31 @@ class SolvedSpan:
         """An orthonormal basis of the columns, up to the tolerance, and their coefficients."""
         if not rest.size:
             return np.empty((rest.shape[0], 0)), np.empty((0, rest.shape[1]))
-        # with pivoting no column leaves more than the first diagonal entry that is left out
+        # With pivoting no column leaves more than the first diagonal entry that is left out.
+        # Solves are cheap in company: directions that later samples will want come along.
         basis, factor, order = qr(
             rest / sizes, mode="economic", pivoting=True, overwrite_a=True, check_finite=False
         )
-        count = int(np.count_nonzero(np.abs(np.diag(factor)) > self.tolerance))
+        least = max(COMPANY * self.tolerance, SMALLEST)
+        count = int(np.count_nonzero(np.abs(np.diag(factor)) > least))
         added = np.empty((count, rest.shape[1]))
         added[:, order] = factor[:count] * sizes[order]
-        return basis[:, :count], added
+        directions: FloatArray = np.asarray(basis[:, :count], dtype=np.float64)
+        return directions, added
 
-    def combine(self, expression: Expression, solutions: FloatArray | None = None) -> FloatArray:
+    def combine(self, expression: Expression) -> FloatArray:
         """Solutions of the right-hand sides, shape ``(num_unknowns, count)``.
 
         Parameters
         ----------
         expression
-            What :meth:`express` gave last.
-        solutions
-            Of its new directions, kept and not copied; left out where there are none.
+            What :meth:`express` gave last, with the new directions' solutions filled in.
         """
-        blocks = list(self._solutions)
-        if solutions is not None and solutions.shape[1]:
-            blocks.append(solutions)
-            if expression.kept:
-                self._solutions.append(solutions)
-        found = np.zeros((self.num_unknowns, expression.coefficients.shape[1]), order="F")
-        first = 0
-        for block in blocks:
-            last = first + block.shape[1]
-            found += block @ expression.coefficients[first:last]
-            first = last
+        count, size = len(self), expression.coefficients.shape[1]
+        found: FloatArray = np.empty((self.num_unknowns, size), order="F")
+        # the transposed product, so that all columns stay contiguous
+        coefficients = expression.coefficients[:count]
+        np.matmul(coefficients.T, self._solutions[:, :count].T, out=found.T)
+        if len(expression.coefficients) > count:
+            found += expression.solutions @ expression.coefficients[count:]
         return found

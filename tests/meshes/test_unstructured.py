@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial import Delaunay
 
 from meshes import Field, InputError, UnstructuredMesh
+from meshes.location import locate_on_axes
 from meshes.quality import assess, cell_shape_quality, folded_facets
 
 SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
@@ -147,8 +149,6 @@ def test_inner_facets_do_not_bound():
 def test_locate_in_a_graded_mesh():
     """Cells of very different size, where the nearest centroid misleads."""
     rng = np.random.default_rng(1)
-    from scipy.spatial import Delaunay
-
     inner = rng.uniform(0.0, 1.0, (300, 2)) ** 3
     points = np.concatenate([SQUARE, inner])
     cells = Delaunay(points).simplices
@@ -170,3 +170,32 @@ def test_folds_are_found():
     folded = np.array([[0, 1, 2], [0, 1, 3]])  # both above the edge 0-1
     assert folded_facets(points, folded, "triangle").tolist() == [[0, 1]]
     assert len(folded_facets(SQUARE, TWO, "triangle")) == 0
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_points_of_a_grid_are_found_as_by_themselves(dimension):
+    rng = np.random.default_rng(dimension)
+    points = rng.random((60, dimension))
+    cells = Delaunay(points).simplices
+    corners = points[cells]
+    axes = tuple(np.linspace(-0.1, 1.1, 9 + k) for k in range(dimension))
+    found, weights = locate_on_axes(corners, axes)
+    where = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dimension)
+    inside = Delaunay(points).find_simplex(where) >= 0
+    np.testing.assert_array_equal(found >= 0, inside)
+    assert 0.1 * len(where) < inside.sum() < len(where)
+    again = np.einsum("nk,nki->ni", weights[inside], corners[found[inside]])
+    np.testing.assert_allclose(again, where[inside], rtol=0, atol=1e-12)
+    assert weights[inside].min() >= -1e-9
+
+
+def test_points_of_a_grid_on_edges_and_corners_are_inside():
+    points, cells, _ = EXAMPLES["triangle"]
+    mesh = UnstructuredMesh(points, cells, "triangle")
+    axes = (np.linspace(0.0, 1.0, 9),) * 2
+    found, weights = locate_on_axes(mesh.points[mesh.cells], axes)
+    assert (found >= 0).all()
+    linear = np.array([1.0, 2.0]) @ mesh.points.T
+    values = np.einsum("nk,nk->n", weights, linear[mesh.cells[found]])
+    expected = np.add.outer(axes[0], 2.0 * axes[1]).reshape(-1)
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-13)

@@ -408,6 +408,28 @@ def test_factors_of_an_operator_that_repeats_serve_all_chunks():
     way.close()
 
 
+@pytest.mark.firedrake
+@pytest.mark.parametrize("rtol", [1e-5, 1e-9])
+def test_combinations_of_solved_samples_are_not_solved(tmp_path, rtol):
+    options = {"data": "constants", "mesh_size": 0.1}
+    files = []
+    for strategy in ("multi-rhs", "independent"):
+        out = tmp_path / f"{strategy}.h5"
+        generate(
+            get_family("slit_plate", **options), 40, shape=(10, 16), out=out, strategy=strategy,
+            rtol=rtol if strategy == "multi-rhs" else 1e-11,
+        )  # fmt: skip
+        with open_dataset(out) as data:
+            files.append(data.read()[1])
+    log = [json.loads(line) for line in (tmp_path / "multi-rhs.h5.log.jsonl").open()]
+    # a temperature and a flux
+    assert [entry["directions"].partition(" ")[0] for entry in log] == ["2"] * 32 + ["0"] * 8
+    assert all(entry["residual"] <= rtol for entry in log)
+    assert {entry["status"] for entry in log} == {"solved"}
+    scale = np.abs(files[1]).max()
+    np.testing.assert_allclose(files[0], files[1], rtol=0, atol=100 * max(rtol, 1e-7) * scale)
+
+
 def test_a_family_that_names_more_inputs_than_it_gives_is_refused(tmp_path):
     from pdesolve.problems.darcy import DarcyFamily
 

@@ -107,6 +107,18 @@ def test_a_matrix_is_touched_only_where_the_operator_changes(name: str, repeats:
     np.testing.assert_array_equal(first.right.array_r, right)
 
 
+@pytest.mark.parametrize("name", ["slit_plate", "elasticity2d", "poisson2d"])
+def test_right_hand_sides_depend_on_nothing_before(name: str) -> None:
+    family: Any = get_family(name)
+    problems = problems_of(family)
+    shape = (10, 16) if family.has_own_mesh else (8, 8)
+    source = new_source(family, problems, shape)
+    source.load(problems[0])
+    later = np.array(source.load(problems[2]).right.array_r)
+    alone = new_source(family, problems, shape)
+    np.testing.assert_array_equal(alone.load(problems[2]).right.array_r, later)
+
+
 def test_looking_at_another_problem_spoils_nothing() -> None:
     family: Any = get_family("slit_plate")
     problems = problems_of(family)
@@ -319,6 +331,47 @@ def test_a_point_outside_the_mesh() -> None:
     grid = StructuredGrid((4, 4), (0.0, 0.0), (2.0, 1.0))
     with pytest.raises(InputError, match="outside the mesh"):
         FormSource(grid, problem, shape_or_mesh=(8, 8)).load(problem)
+
+
+def test_what_is_made_once_is_made_once() -> None:
+    from pdesolve.fem._firedrake import communicator
+    from pdesolve.fem._firedrake_forms import FormContext
+    from pdesolve.fem._firedrake_meshes import named_mesh
+    from pdesolve.sequences._firedrake_context import KeptContext
+
+    named = named_mesh(Reaction(), (4, 4), communicator(None))
+    made: list[Any] = []
+
+    def make(*parts: Any) -> object:
+        made.append(parts)
+        return object()
+
+    kept, plain = KeptContext(named), FormContext(named)
+    space = kept.space()
+    first = kept.once(make, space, (1, kept.data(2.0)))
+    kept.restart()
+    assert kept.once(make, kept.space(), (1, kept.data(3.0))) is first
+    assert kept.once(make, space, (2, kept.data(3.0))) is not first
+    assert len(made) == 2
+    assert plain.once(make, space) is not plain.once(make, space)
+
+
+def test_data_along_a_side_are_read_there_only() -> None:
+    seen: list[Any] = []
+
+    def flux(points: Any) -> Any:
+        seen.append(np.array(points))
+        return np.sin(3 * points[1])
+
+    family: Any = get_family("slit_plate", mesh_size=0.1)
+    problem = problems_of(family, 1)[0]
+    sides = {**problem.boundary_conditions, "right": Neumann(flux)}
+    solve(replace(problem, boundary_conditions=sides), solver_parameters=DIRECT)
+    family = family.with_options(name="other")
+    source = new_source(family, [replace(problem, boundary_conditions=sides)] * 2, (10, 16))
+    source.load(replace(problem, boundary_conditions=sides))
+    assert len(seen) == 3
+    assert min(points[0].min() for points in seen) > 0.5
 
 
 def test_strategy_with_error_estimate_and_blocks() -> None:
