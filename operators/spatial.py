@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,18 @@ class SpatialFunction(Protocol):
 
     def evaluate(self, points: npt.ArrayLike) -> FloatArray:
         """Values at points of shape ``(n, dimension)``, shape ``(n,)``."""
+
+
+def is_spatial_function(value: object) -> TypeGuard[SpatialFunction]:
+    """Whether a value has the methods of a :class:`SpatialFunction`.
+
+    Examples
+    --------
+    >>> is_spatial_function(ConstantFunction(1.0)), is_spatial_function(abs)
+    (True, False)
+    """
+    # what isinstance says of a protocol, which is asked for every datum of every sample
+    return hasattr(value, "on") and hasattr(value, "evaluate")
 
 
 # points at which a formula is evaluated at a time, so that its temporaries stay in the cache
@@ -183,7 +195,7 @@ def as_spatial_function(value: object) -> SpatialFunction:
         if value.num_channels != 1:
             raise InputError(f"a scalar field is needed; this one has channels {value.names}")
         return FieldFunction(value)
-    if isinstance(value, SpatialFunction):
+    if is_spatial_function(value):
         return value
     if callable(value):
         return FormulaFunction(value)

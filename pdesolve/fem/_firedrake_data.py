@@ -16,8 +16,8 @@ from operators.spatial import (
     ConstantFunction,
     FieldFunction,
     FormulaFunction,
-    SpatialFunction,
     as_spatial_function,
+    is_spatial_function,
 )
 from pdesolve.fem._firedrake import firedrake, raise_together, ufl
 from pdesolve.fem._firedrake_meshes import NamedMesh
@@ -110,8 +110,7 @@ def coefficient(
             check(constant[None], np.zeros((1, mesh.geometric_dimension)))
         return firedrake.Constant(constant if shape else float(constant))
     smooth = not isinstance(value, Field) and (
-        isinstance(value, FormulaFunction)
-        or (callable(value) and not isinstance(value, SpatialFunction))
+        isinstance(value, FormulaFunction) or (callable(value) and not is_spatial_function(value))
     )
     scalar = interior_space(mesh, degree if smooth else 0)
     points = node_coordinates(scalar)

@@ -12,7 +12,7 @@ from meshes.errors import InputError, suggest
 from meshes.field import Field
 from meshes.structured import AXIS_NAMES, FloatArray, StructuredGrid
 from operators.random_fields import is_finite_number
-from operators.spatial import SpatialFunction, as_spatial_function
+from operators.spatial import as_spatial_function, is_spatial_function
 from pdesolve.problems.base import Problem
 from pdesolve.problems.boundary import Condition, Dirichlet, Neumann
 from pdesolve.problems.boxes import complete_domain
@@ -146,7 +146,7 @@ class ElasticityProblem(Problem):
     def _components(self, value: Any, points: FloatArray) -> list[FloatArray]:
         """Each component at points ``(dimension, ...)``."""
         shape = points.shape[1:]
-        if callable(value) and not isinstance(value, SpatialFunction):
+        if callable(value) and not is_spatial_function(value):
             given = value(points)
             return [np.broadcast_to(np.asarray(part, np.float64), shape) for part in given]
         parts = value if isinstance(value, list | tuple | np.ndarray) else [value] * self.dimension

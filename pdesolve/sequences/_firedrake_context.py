@@ -12,7 +12,7 @@ import numpy as np
 from meshes.errors import InputError
 from meshes.field import Field
 from meshes.structured import FloatArray
-from operators.spatial import FormulaFunction, SpatialFunction, as_spatial_function
+from operators.spatial import FormulaFunction, as_spatial_function, is_spatial_function
 from pdesolve.fem._firedrake import firedrake, ufl
 from pdesolve.fem._firedrake_data import (
     Check,
@@ -141,7 +141,7 @@ class KeptContext(FormContext):
             return self._constant_data(constant, name, shape, check)
         smooth = not isinstance(value, Field) and (
             isinstance(value, FormulaFunction)
-            or (callable(value) and not isinstance(value, SpatialFunction))
+            or (callable(value) and not is_spatial_function(value))
         )
         key = self._key("data", name, shape, smooth, side)
         degree = max(self.degree, 1) if smooth else 0
