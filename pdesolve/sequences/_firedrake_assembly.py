@@ -17,6 +17,7 @@ from pdesolve.fem._firedrake_forms import LinearForm
 from pdesolve.sequences._firedrake_context import KeptContext
 from pdesolve.sequences._firedrake_programs import FormProgram
 from pdesolve.sequences._firedrake_supported import UnsupportedFormError, supports
+from pdesolve.sequences.lifting import Lifting
 
 MOST_PROGRAMS = 8
 """Forms of different kinds whose kernels are kept at a time."""
@@ -135,9 +136,11 @@ class KeptAssembly:
             fixed = np.zeros(self.lift.dat.data_ro.shape, dtype=bool)
             for side in sides:
                 fixed[side.nodes if side.component is None else (side.nodes, side.component)] = True
-            matrix = program.unconstrained_matrix()
-            self._lifting = self._digest, Lifting(matrix.petscmat, fixed.reshape(-1))
-            matrix.petscmat.destroy()
+            matrix = program.unconstrained_matrix().petscmat
+            starts, columns, values = matrix.getValuesCSR()
+            whole = sparse.csr_matrix((values, columns, starts), shape=matrix.getSize())
+            self._lifting = self._digest, Lifting(whole, fixed.reshape(-1))
+            matrix.destroy()
         return self._lifting[1]
 
     def _set_lift(self, conditions: Iterable[Any]) -> bool:
@@ -160,31 +163,6 @@ class KeptAssembly:
     def lifted(self) -> FloatArray:
         """The given boundary values and zeros, as a flat array."""
         return np.asarray(self.lift.dat.data_ro, dtype=np.float64).reshape(-1)
-
-
-class Lifting:
-    """The product of the operator's columns of given values with these values.
-
-    Parameters
-    ----------
-    matrix
-        PETSc matrix without boundary conditions.
-    fixed
-        Which unknowns are given.
-    """
-
-    def __init__(self, matrix: Any, fixed: Any) -> None:
-        starts, columns, values = matrix.getValuesCSR()
-        whole = sparse.csr_matrix((values, columns, starts), shape=matrix.getSize())
-        self._fixed = np.flatnonzero(fixed)
-        part = whole[:, self._fixed].tocsr()
-        rows = (np.diff(part.indptr) > 0) & ~fixed
-        self._rows = np.flatnonzero(rows)
-        self._part = part[self._rows]
-
-    def subtract(self, lift: FloatArray, right: FloatArray) -> None:
-        """Take the product with `lift` from a right-hand side, in place."""
-        right.reshape(-1)[self._rows] -= self._part @ lift.reshape(-1)[self._fixed]
 
 
 def _needed_nodes(programs: Sequence[FormProgram]) -> dict[Any, Any]:

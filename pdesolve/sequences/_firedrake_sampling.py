@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from meshes.errors import InputError, suggest
-from meshes.location import locate_on_axes
+from meshes.location_on_axes import locate_on_axes
 from meshes.structured import FloatArray, StructuredGrid
 from pdesolve.fem._firedrake import firedrake, ufl
 from pdesolve.fem._firedrake_forms import LinearForm

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial import Delaunay
 
 from meshes import Field, InputError, UnstructuredMesh
-from meshes.location import locate_on_axes
+from meshes.location_on_axes import locate_on_axes
 from meshes.quality import assess, cell_shape_quality, folded_facets
 
 SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
