@@ -15,6 +15,7 @@ NAMES = {
     "certificates_of_tasks": "benchmarks.operators.certificates_of_tasks",
     "model_steps": "benchmarks.operators.model_steps",
     "lsm_ablation": "benchmarks.operators.lsm_ablation",
+    "mesh_models": "benchmarks.operators.mesh_models",
     "full_size": "benchmarks.operators.full_size",
     "losses": "benchmarks.operators.losses",
     "peers": "benchmarks.operators.peers",
