@@ -83,7 +83,7 @@ def to_firedrake(mesh: UnstructuredMesh | None, comm: Any = None) -> Any:
         first, _ = plex.getDepthStratum(0)
         for name, number in side_numbers.items():
             rows = (np.asarray(sides[name]) + first).tolist()
-            facets = [int(plex.getFullJoin(row)[0]) for row in rows]
+            facets = [int(facet) for row in rows for (facet,) in [plex.getFullJoin(row)]]
             _mark(plex, ("Face Sets", _SIDE + name), number, facets)
         for name, number in region_numbers.items():
             _mark(plex, ("Cell Sets", _REGION + name), number, source.cell_tags[name])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from meshes.cells import FloatArray, IndexArray
+from meshes.errors import InputError
 from meshes.location import TOLERANCE
 
 _CHUNK = 2_000_000
@@ -33,6 +34,11 @@ def locate_on_axes(
         Numbers of simplices, -1 for points in none, shape ``(num_points,)``, and weights
         ``(num_points, d + 1)``; the points are numbered with the last axis fastest.
 
+    Raises
+    ------
+    InputError
+        If the coordinates along an axis do not increase.
+
     Examples
     --------
     >>> triangle = np.array([[[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]])
@@ -40,6 +46,8 @@ def locate_on_axes(
     >>> cells.tolist(), weights[0].tolist()
     ([0, 0, 0, -1], [0.75, 0.0, 0.25])
     """
+    if any((np.diff(axis) <= 0).any() for axis in axes):
+        raise InputError("the coordinates along an axis must increase")
     num_points = int(np.prod([len(axis) for axis in axes]))
     found = np.full(num_points, -1, dtype=np.int64)
     weights = np.zeros((num_points, corners.shape[1]))

@@ -23,8 +23,8 @@ DEFAULT_MODES = {1: 1024, 2: 128, 3: 32}
 LARGEST_KEPT = 2**17
 """Values up to which those at the points asked for last are kept."""
 
-MOST_POINTS = 4096
-"""Points on a line up to which the basis at them is kept."""
+LARGEST_BASIS = 2**18
+"""Entries up to which the basis at points on a line is kept."""
 
 
 def is_finite_number(value: object) -> bool:
@@ -325,7 +325,7 @@ class RandomFieldSample:
                 f"field's box {field.lower} to {field.upper}; the first is "
                 f"{tuple(where[first].tolist())}"
             )
-        if field.dimension == 1 and len(where) <= MOST_POINTS:
+        if field.dimension == 1 and len(where) * field.modes <= LARGEST_BASIS:
             return self.on_axes((np.ascontiguousarray(where[:, 0]),))
         result = np.empty(len(where))
         chunk = max(1, 4_000_000 // field.modes ** max(1, field.dimension - 1))

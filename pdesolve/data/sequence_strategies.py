@@ -35,8 +35,9 @@ MULTIGRID_COST = 10.0
 RIGHT_HAND_SIDES = 32
 """Right-hand sides that are solved at once where operators repeat."""
 
-OF_ONE_OPERATOR = 256
-"""Samples of a chunk where operators repeat; in each, solved directions are found anew."""
+SMALL_CHUNK, LARGE_CHUNK, CHUNK_BYTES = 64, 256, 2**26
+"""Samples of a chunk where operators repeat: in each, solved directions are found anew, so it is
+large, but for samples of which so many take more than the last number of bytes."""
 
 
 def _source_refusal(request: StrategyRequest) -> str:
@@ -231,8 +232,13 @@ def _multi_rhs(request: StrategyRequest) -> Strategy:
     options = _factors(request)
     if request.grid.dimension < 3:  # minimum degree: one factorisation is not worth a better order
         options["mat_mumps_icntl_7"] = 0
+    channels = len(request.family.inputs) + len(request.family.outputs)
+    fitting = CHUNK_BYTES // (8 * channels * request.grid.num_points)
     settings = SequenceSettings(
-        "multi-rhs", chunk=OF_ONE_OPERATOR, solver_parameters=options, block=RIGHT_HAND_SIDES
+        "multi-rhs",
+        chunk=min(max(fitting, SMALL_CHUNK), LARGE_CHUNK),
+        solver_parameters=options,
+        block=RIGHT_HAND_SIDES,
     )
     return sequence(request, settings)
 

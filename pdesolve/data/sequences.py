@@ -26,6 +26,9 @@ from pdesolve.data.samples import SampleRecord, SampleTask, Schedule, UnusedOpti
 from pdesolve.data.schema import Status
 from pdesolve.tolerances import checked_tolerance, with_tolerance
 
+MOST_WAITING = 64
+"""Right-hand sides that wait for others with their operators; then all are solved."""
+
 CHUNK = 64
 """Samples of a chunk: enough that the first, to which nothing is handed, counts little."""
 
@@ -203,10 +206,16 @@ class SequenceStrategy:
             if len(group) == self.settings.block:
                 yield from self._solve_block(group)
                 group.clear()
+            elif sum(map(len, waiting.values())) == MOST_WAITING:
+                yield from self._solve_waiting(waiting)
+        yield from self._solve_waiting(waiting)
+
+    def _solve_waiting(self, waiting: dict[bytes, list[_Waiting]]) -> Iterator[SampleRecord]:
         for group in waiting.values():
             if group:
                 self.source.load(group[0].task.problem)
                 yield from self._solve_block(group)
+        waiting.clear()
 
     def _solve_one(self, task: SampleTask) -> SampleRecord:
         start = time.perf_counter()

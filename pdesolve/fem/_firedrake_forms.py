@@ -238,8 +238,10 @@ class FormContext:
     def once(self, make: Callable[..., Any], *parts: Any) -> Any:
         """What ``make(*parts)`` gives, such as a form of spaces, data and numbers of sides.
 
-        Where many problems are read one after another, equal parts give the object that was
-        made before; `make` must depend on nothing else.
+        Where many problems are read one after another, the same parts (equal numbers and
+        strings; the spaces and data that the context gives are the same for all problems)
+        give the object that was made before. `make`, a function of a module, must depend on
+        nothing else.
 
         Examples
         --------

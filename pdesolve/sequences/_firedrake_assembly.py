@@ -30,10 +30,14 @@ class KeptAssembly:
     ----------
     context
         The context that the forms are written with.
+    one_operator
+        Whether most forms will have the same operator: its columns of given values are then
+        kept as a matrix, so that right-hand sides need no pass over all cells.
     """
 
-    def __init__(self, context: KeptContext) -> None:
+    def __init__(self, context: KeptContext, *, one_operator: bool = False) -> None:
         self._context = context
+        self.one_operator = one_operator
         self._programs: list[FormProgram] = []
         self._homogeneous: dict[int, tuple[Any, Any]] = {}
         self._matrix: Any = None
@@ -117,10 +121,9 @@ class KeptAssembly:
             self._digest = digest
         given = tuple(conditions)
         lifted = self._set_lift(given)
-        # by the kind of form, so that a problem's right-hand side is the same to the last bit
-        # whatever came before it
-        kept = lifted and program.constant_operator
-        lifting = self._lifting_of(program, given) if kept else None
+        # always or never, so that a right-hand side is the same to the last bit whatever came
+        # before it
+        lifting = self._lifting_of(program, given) if lifted and self.one_operator else None
         program.right(self.right, lifted=lifted and lifting is None)
         if lifting is not None:
             lifting.subtract(self.lift.dat.data_ro, self.right.dat.data)

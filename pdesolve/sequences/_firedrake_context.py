@@ -30,6 +30,9 @@ from pdesolve.fem._firedrake_forms import ANY_CONDITION, FormContext
 from pdesolve.problems.boundary import Dirichlet
 from pdesolve.sequences._firedrake_sides import KeptSide, given_parts, new_side
 
+MOST_MADE = 32
+"""Things that :meth:`KeptContext.once` keeps."""
+
 
 @dataclass(eq=False)
 class _Kept:
@@ -191,6 +194,8 @@ class KeptContext(FormContext):
         """See :meth:`FormContext.once`."""
         key = make, *_identities(parts)
         if key not in self.kept.made:
+            while len(self.kept.made) >= MOST_MADE:
+                self.kept.made.pop(next(iter(self.kept.made)))  # the oldest
             self.kept.made[key] = make(*parts), parts  # held, so that no other gets its identity
         return self.kept.made[key][0]
 
@@ -251,9 +256,16 @@ class KeptContext(FormContext):
 
 
 def _identities(parts: Any) -> Iterator[Any]:
-    """Plain values as they are, other things by identity."""
+    """Plain values by type and value, other things by identity."""
     for part in parts:
         if isinstance(part, tuple):
             yield tuple(_identities(part))
+        elif isinstance(part, list | dict | set | np.ndarray):
+            raise InputError(
+                f"once got a {type(part).__name__}, whose contents may change; give a tuple, plain "
+                "values, or spaces and data of the context"
+            )
+        elif isinstance(part, int | float | str):
+            yield type(part), part
         else:
-            yield part if isinstance(part, int | str) else ("object", id(part))
+            yield "object", id(part)

@@ -50,10 +50,6 @@ class FormProgram:
         if copies:
             self.bilinear = ufl.replace(form.bilinear, copies)
             self.linear = ufl.replace(form.linear, copies)
-        self.constant_operator = all(
-            isinstance(item, firedrake.Constant) for item in self._terminals[0]
-        )
-        """Whether no function stands in the bilinear form, which then often is the same."""
         self._assemblers: dict[str, Any] = {}
         digest = hashlib.blake2b(self.signatures[0].encode(), digest_size=16)
         for condition in homogeneous:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from pdesolve.fem._firedrake_linear import _petsc_null_space, default_parameters
 from pdesolve.fem._firedrake_meshes import named_mesh
 from pdesolve.fem._firedrake_solver import _check_element
 from pdesolve.problems.base import Problem
+from pdesolve.random_streams import sample_generator
 from pdesolve.sequences._firedrake_assembly import KeptAssembly
 from pdesolve.sequences._firedrake_context import KeptContext
 from pdesolve.sequences._firedrake_programs import FormProgram
@@ -160,6 +162,14 @@ class FormSource:
         """
         return self._read(problem)[1].digest()
 
+    def expect(self, problems: Sequence[Problem]) -> None:
+        """Look at problems like those to come: whether they have one operator.
+
+        If so, what their right-hand sides need of it is kept. The answers are the same.
+        """
+        marks = {self.fingerprint(problem) for problem in problems}
+        self._assembly.one_operator = len(marks) == 1
+
     def defaults(self) -> Mapping[str, Any]:
         """Those of the form over the general ones of the backend ``fem``."""
         return {key: value for key, value in self._defaults.items() if not key.endswith("mat_type")}
@@ -187,7 +197,7 @@ class FormSource:
             self._right = None
         self._last, self._sampler = None, None
         self._samplers.clear()
-        self._assembly = KeptAssembly(self._context)
+        self._assembly = KeptAssembly(self._context, one_operator=self._assembly.one_operator)
 
 
 def form_source_for(
@@ -222,7 +232,7 @@ def form_source_for(
     if family.has_own_mesh and geometry_of(reference, own_mesh=True) is None:
         return None
     try:
-        return FormSource(
+        source = FormSource(
             grid,
             reference,
             shape_or_mesh=None if family.has_own_mesh else grid.shape,
@@ -233,3 +243,7 @@ def form_source_for(
         )
     except UnsupportedFormError:
         return None
+    with contextlib.suppress(InputError):  # others than the reference may not fit it
+        draws = [family.sample(sample_generator(0, "operators", number)) for number in range(2)]
+        source.expect([family.problem(draw) for draw in draws])
+    return source

@@ -109,7 +109,7 @@ class SequenceSolver:
 
     def restart(self) -> None:
         """Forget all earlier systems, but factors of the one operator that there has been."""
-        self._span = None
+        self._span, self._span_state = None, -1
         if self._ksp is not None and not self._broken and self._only_operator():
             return
         self._forget()
@@ -182,7 +182,7 @@ class SequenceSolver:
         """
         if self._broken:
             self._forget()
-        self._failure, self._combined = "", False
+        self._failure, self.treatment, self._combined = "", "", False
         self.options.insert()
         start = ready = time.perf_counter()
         try:
@@ -278,21 +278,20 @@ class SequenceSolver:
     def _solve_all(self, system: LoadedSystem, rights: FloatArray) -> FloatArray:
         """Solutions of the columns; with factors, only of what no earlier ones combine to."""
         state = system.preconditioning_matrix.stateGet()
-        if self._span is None or self._span_state != state:
-            rtol = float(self.options.options["ksp_rtol"])
-            factors = self._ksp.getType() in _WITHOUT_TESTS and rtol > 0
-            self._span = SolvedSpan(SPAN * rtol, len(rights)) if factors else None
-            self._span_state = state
-        span = self._span
-        if span is None or span.useless:
-            return self._solve_columns(rights, np.empty_like(rights))
-        found = span.express(rights)
+        if self._span_state != state:
+            self._span, self._span_state = None, state
+            if self._ksp.getType() in _WITHOUT_TESTS:
+                rtol = float(self.options.options["ksp_rtol"])
+                self._span = SolvedSpan(SPAN * rtol, len(rights)) if rtol > 0 else None
+        found = None if self._span is None else self._span.express(rights)
+        if self._span is None or found is None:
+            return self._solve_columns(rights, np.zeros_like(rights))
         count = found.new.shape[1]
         self._combined = count == 0
         self.treatment = f"{count} new directions in {rights.shape[1]} right-hand sides"
         if count:
             self._solve_columns(found.new, found.solutions)
-        return span.combine(found)
+        return self._span.combine(found)
 
     def _solve_columns(self, rights: FloatArray, answers: FloatArray) -> FloatArray:
         """Solve for contiguous columns into others."""

@@ -199,3 +199,9 @@ def test_points_of_a_grid_on_edges_and_corners_are_inside():
     values = np.einsum("nk,nk->n", weights, linear[mesh.cells[found]])
     expected = np.add.outer(axes[0], 2.0 * axes[1]).reshape(-1)
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-13)
+
+
+def test_axes_that_do_not_increase_are_refused():
+    points, cells, _ = EXAMPLES["triangle"]
+    with pytest.raises(InputError, match="must increase"):
+        locate_on_axes(points[cells], (np.array([1.0, 0.0]), np.array([0.0, 1.0])))

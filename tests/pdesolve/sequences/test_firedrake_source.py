@@ -107,6 +107,15 @@ def test_a_matrix_is_touched_only_where_the_operator_changes(name: str, repeats:
     np.testing.assert_array_equal(first.right.array_r, right)
 
 
+@pytest.mark.parametrize(
+    ("name", "one"), [("slit_plate", True), ("poisson2d", True), ("darcy2d", False)]
+)
+def test_a_source_finds_out_whether_there_is_one_operator(name: str, one: bool) -> None:
+    family: Any = get_family(name)
+    source = new_source(family, problems_of(family, 1), (10, 16) if one else (8, 8))
+    assert source._assembly.one_operator == one
+
+
 @pytest.mark.parametrize("name", ["slit_plate", "elasticity2d", "poisson2d"])
 def test_right_hand_sides_depend_on_nothing_before(name: str) -> None:
     family: Any = get_family(name)
@@ -353,6 +362,13 @@ def test_what_is_made_once_is_made_once() -> None:
     assert kept.once(make, kept.space(), (1, kept.data(3.0))) is first
     assert kept.once(make, space, (2, kept.data(3.0))) is not first
     assert len(made) == 2
+    assert kept.once(make, space, 1) is not kept.once(make, space, True)
+    with pytest.raises(InputError, match="may change"):
+        kept.once(make, space, [1])
+    oldest = kept.once(make, -1)
+    for number in range(40):
+        kept.once(make, number)
+    assert kept.once(make, -1) is not oldest  # not everything is kept for good
     assert plain.once(make, space) is not plain.once(make, space)
 
 
