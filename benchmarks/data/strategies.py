@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.data.columns import OURS, SHORT, Measured, columns, measure_again
+from benchmarks.data.columns import MOST_ROUNDS, OURS, SETTLED, Measured, columns, measure_again
 from benchmarks.table import Table, Tables
 from pdesolve import get_family
 from pdesolve.data.ordering import DrawnTasks
@@ -276,7 +276,8 @@ def _notes(
         "repeated directly; such columns do not count as best.",
         "This table: the best independent columns, at most two of our best, and auto, measured "
         f"again in turn with more systems (up to {final_limit:g} s each), best of {rounds} rounds, "
-        f"or {2 * rounds} where the best set takes less than {SHORT:g} s.",
+        f"or of up to {MOST_ROUNDS * rounds} until the two best times of auto, and of the best "
+        f"column, agree to {SETTLED - 1:.0%}.",
         "AMG: CG + GAMG for positive definite systems, GMRES + GAMG for others. Independent "
         "columns keep matrix, solver and pattern unless they say new objects.",
         f"auto is at most {max(worst):.2f} × the best single column (goal 1.10), median "
