@@ -27,6 +27,7 @@ OURS = (
     "skr",
     "recycled-cg",
     "lag",
+    "direct",
     "batched",
     "multi-rhs",
 )
@@ -34,7 +35,7 @@ LARGEST_SUPERLU = 20_000
 MOST = 6
 """Times the limit after which a column stops whatever it has."""
 
-MOST_ROUNDS, SETTLED = 4, 1.05
+MOST_ROUNDS, SETTLED, LEAST_SECONDS = 4, 1.05, 5.0
 """When columns were measured often enough, see :func:`measure_again`."""
 
 FEWEST = {"independent": 3, "sequence": 10}
@@ -283,12 +284,14 @@ def measure_again(
 
     What decides between columns that are close is then measured side by side, and not
     minutes apart. Up to `MOST_ROUNDS` times as many rounds are added until the two best times
-    of ``auto``, and those of the best other column, agree to `SETTLED`.
+    of ``auto``, and those of the best other column, agree to `SETTLED`, and the sets that
+    ``auto`` made took `LEAST_SECONDS` together.
     """
     found: dict[str, list[Measured]] = {name: [] for name in names}
     solvers = baselines(request)
     for number in range(MOST_ROUNDS * rounds):
-        if number >= rounds and _settled(found):
+        spent = len(tasks) * sum(one.seconds for one in found.get("auto", ()))
+        if number >= rounds and not spent < LEAST_SECONDS and _settled(found):
             break
         for name in names:
             if name in solvers:

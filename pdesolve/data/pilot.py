@@ -164,7 +164,8 @@ def choose(
             "strategy='auto' compares solvers with options of their own; leave PETSc options out, "
             "or name a strategy"
         )
-    possible = [name for name in _in_order(request) if name in applicable(request)]
+    applying = applicable(request)
+    possible = [name for name in _in_order(request) if name in applying]
     if possible == ["independent"]:
         return Choice("independent", "no other strategy solves such problems")
     first = [tasks[index] for index in range(min(3, len(tasks)))]

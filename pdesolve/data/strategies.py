@@ -173,6 +173,8 @@ def repeats_operator(request: StrategyRequest, tasks: Sequence[SampleTask]) -> b
         for task in tasks:
             with posing(task.index):
                 found.add(source.fingerprint(task.problem))
-        return len(found) == 1
+            if len(found) > 1:
+                return False
+        return True
     finally:
         request.give_back(source)
