@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.operators.full_size [--device cuda] [--cases NAME ...] [--kept FILE]``
 
-The data are made by the commands in the head of each configuration. On a GPU the
+The data are made by the commands in the head of each configuration. Trainings that were
+interrupted go on where PDESOLVE_BENCHMARK_FOLDER names the folder they are in. On a GPU the
 configurations run as they are; on a processor the Darcy flows have fewer epochs, and symmetries
 and a loss that makes use of them.
 """
@@ -121,6 +122,7 @@ CASES = {
             0.0113,
             {"model": {"step_epochs": 14}, "trainer": {"max_epochs": 70}},
         ),
+        Case("Darcy 85², FNO, recipe of 2020, 500 epochs", "darcy_fno_published", 0.0108, 0.0113),
         Case(
             "Darcy 85², LSM, width 16",
             "darcy_lsm",
@@ -208,9 +210,9 @@ def train_once(case: Case, seed: int, folder: Path, device: str = "cpu") -> dict
             own = {"trainer": trainer, "seed_everything": seed, "out": str(out)}
             json.dump({**case.changes, **own}, stream)
             stream.flush()
-            words = ["fit", "--config", str(file), "--config", stream.name, "--overwrite"]
+            words = ["fit", "--config", str(file), "--config", stream.name]
             with contextlib.redirect_stdout(io.StringIO()):
-                train(words)
+                train([*words, *_resumed_or_anew(out, key_of(case, seed, device))])
         test = re.findall(r"^  test: (\S+)$", file.read_text(), re.MULTILINE)
         files = [Path(test[0]).absolute()]
         report = evaluate(out / "last.ckpt", data=files, num_timed_solves=0, device=device)
@@ -220,6 +222,15 @@ def train_once(case: Case, seed: int, folder: Path, device: str = "cpu") -> dict
         "epochs": 1 + int(torch.load(out / "last.ckpt", weights_only=True)["epoch"]),
         "parameters": int(report.num_parameters),
     }
+
+
+def _resumed_or_anew(out: Path, key: str) -> list[str]:
+    """Arguments that go on with an interrupted training of the same case, or begin again."""
+    begun, checkpoint = out.with_name(f"{out.name}.json"), out / "last.ckpt"
+    if checkpoint.exists() and begun.exists() and begun.read_text() == key:
+        return ["--ckpt_path", str(checkpoint)]
+    begun.write_text(key)
+    return ["--overwrite"]
 
 
 def make_data(words: Sequence[str]) -> None:

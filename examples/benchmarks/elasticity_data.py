@@ -30,6 +30,7 @@ Run it again after an interruption and it goes on.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--c2", type=float, default=C2)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(words)
+    if words is None:
+        del sys.argv[1:]  # Firedrake would give them to PETSc
     if options.num_samples < 1:
         parser.error(f"--num-samples {options.num_samples} must be at least 1")
     given = {name: getattr(options, name) for name in ("size", "traction", "c1", "c2")}

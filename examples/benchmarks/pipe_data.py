@@ -30,6 +30,7 @@ models of grids.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -156,6 +157,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--slope", type=float, default=1.0, help="largest slope at a node")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(words)
+    if words is None:
+        del sys.argv[1:]  # Firedrake would give them to PETSc
     if options.num_samples < 1:
         parser.error(f"--num-samples {options.num_samples} must be at least 1")
     common = {name: getattr(options, name) for name in ("split", "seed", "height", "slope")}

@@ -65,8 +65,12 @@ dimensions transforms come before batches, see :func:`_in_order`.
 FOR_REPEATED = ("fast-transform", "multi-rhs", "batched")
 FACTORISING = ("direct", "multi-rhs")
 FEW, MANY, LONG_ENOUGH = 4, 8, 0.02
-SMALLEST_BATCH, LARGEST_BATCH = 8, 64
-"""Samples of a trial in batches, a sixteenth of all: fewer do not show what batches are worth."""
+SMALLEST_BATCH, LARGEST_BATCH, WHOLE_CHUNK = 8, 64, 1 / 7
+"""Samples of a trial in batches, a sixteenth of all: fewer do not show what batches are worth.
+
+A whole chunk where that is at most the last share of all: if batches are chosen, what is kept
+then fits, and nothing has to be made for batches of other sizes.
+"""
 
 WORTH_BATCHES = 640
 """Samples from which batches are tried after something else was found to work."""
@@ -321,8 +325,7 @@ def _try(
     in_batches = getattr(way, "in_batches", False)
     count = MANY
     if in_batches:
-        most = min(schedule.chunk or LARGEST_BATCH, LARGEST_BATCH, num_samples // 16)
-        count = max(SMALLEST_BATCH, most)
+        count = _batch_size(schedule.chunk, num_samples)
     samples = pilot.samples(schedule.order, count)
     if best is not None and hasattr(way, "limit"):
         way.limit = PATIENCE * max(best.each, 1e-3)
@@ -345,6 +348,12 @@ def _try(
     return Trial(
         name, timing.first, timing.each, timing.samples, math.inf if failed else total, note
     )
+
+
+def _batch_size(chunk: int | None, num_samples: int) -> int:
+    if chunk is not None and chunk <= min(LARGEST_BATCH, WHOLE_CHUNK * num_samples):
+        return chunk
+    return max(SMALLEST_BATCH, min(chunk or LARGEST_BATCH, LARGEST_BATCH, num_samples // 16))
 
 
 class _Timing:
