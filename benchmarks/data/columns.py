@@ -38,6 +38,9 @@ MOST = 6
 MOST_ROUNDS, SETTLED, LEAST_SECONDS = 4, 1.05, 5.0
 """When columns were measured often enough, see :func:`measure_again`."""
 
+FEWEST_PAIRS, MOST_PAIRS, PAIRS_SECONDS = 5, 15, 20.0
+"""How often ``auto`` and the best column are compared, see :func:`measure_pairs`."""
+
 FEWEST = {"independent": 3, "sequence": 10}
 
 
@@ -288,20 +291,44 @@ def measure_again(
     ``auto`` made took `LEAST_SECONDS` together.
     """
     found: dict[str, list[Measured]] = {name: [] for name in names}
-    solvers = baselines(request)
     for number in range(MOST_ROUNDS * rounds):
         spent = len(tasks) * sum(one.seconds for one in found.get("auto", ()))
         if number >= rounds and not spent < LEAST_SECONDS and _settled(found):
             break
         for name in names:
-            if name in solvers:
-                one = _safely(measure_baseline, request, tasks, solvers[name], limit)
-            elif name == "auto":
-                one = _safely(measure_auto, request, tasks, limit)
-            else:
-                one = _safely(measure_strategy, name, request, tasks, limit)
-            found[name].append(one)
+            found[name].append(_measure_named(request, tasks, name, limit))
     return {name: min(times, key=_seconds) for name, times in found.items()}
+
+
+def measure_pairs(
+    request: StrategyRequest, tasks: Sequence[SampleTask], name: str, limit: float
+) -> list[float]:
+    """Time of ``auto`` over that of another column, each pair measured one right after the other.
+
+    The machine's speed changes within seconds by more than the two differ; a pair sees the same
+    speed, so that the median of the ratios is surer than the ratio of the best times. Which of
+    the two comes first changes from pair to pair.
+    """
+    ratios: list[float] = []
+    start = time.perf_counter()
+    while len(ratios) < FEWEST_PAIRS or (
+        len(ratios) < MOST_PAIRS and time.perf_counter() - start < PAIRS_SECONDS
+    ):
+        pair = (name, "auto") if len(ratios) % 2 else ("auto", name)
+        times = {one: _seconds(_measure_named(request, tasks, one, limit)) for one in pair}
+        ratios.append(times["auto"] / times[name])
+    return ratios
+
+
+def _measure_named(
+    request: StrategyRequest, tasks: Sequence[SampleTask], name: str, limit: float
+) -> Measured:
+    solvers = baselines(request)
+    if name in solvers:
+        return _safely(measure_baseline, request, tasks, solvers[name], limit)
+    if name == "auto":
+        return _safely(measure_auto, request, tasks, limit)
+    return _safely(measure_strategy, name, request, tasks, limit)
 
 
 def _seconds(found: Measured) -> float:
