@@ -56,7 +56,7 @@ def test_rounds_go_on_until_times_agree(monkeypatch: pytest.MonkeyPatch) -> None
 def test_pairs_change_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
-    def measure(request: Any, tasks: Any, name: str, limit: float) -> Any:  # noqa: ARG001
+    def measure(request: Any, tasks: Any, name: str, limit: float) -> Any:
         seen.append(name)
         return columns.Measured({"auto": 3.0, "AMG": 2.0}[name], 9)
 
