@@ -53,7 +53,8 @@ class Case:
     goal
         Relative L2 error to be reached.
     changes
-        Sections with the entries that are changed.
+        Sections with the entries that are changed. Where the data's ``test`` is among them, the
+        data have been made already.
     """
 
     name: str
@@ -200,9 +201,10 @@ def train_once(case: Case, seed: int, folder: Path, device: str = "cpu") -> dict
     file = ROOT / "examples" / "benchmarks" / f"{case.configuration}.yaml"
     # the data of another recipe are those of the plain one
     head = file.with_name(file.name.replace("_published", "")).read_text()
+    given = case.changes.get("data", {})
     with contextlib.chdir(folder):
-        for line in re.findall(r"^#\s+((?:pdesolve generate|python) .*)$", head, re.MULTILINE):
-            make_data(shlex.split(line))
+        for words in commands_of(head) if "test" not in given else ():
+            make_data(words)
         out = Path("".join(filter(str.isalnum, case.name)) + f"_{seed}").absolute()
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as stream:
             where = {"accelerator": device, "devices": 1}
@@ -214,7 +216,7 @@ def train_once(case: Case, seed: int, folder: Path, device: str = "cpu") -> dict
             with contextlib.redirect_stdout(io.StringIO()):
                 train([*words, *_resumed_or_anew(out, key_of(case, seed, device))])
         test = re.findall(r"^  test: (\S+)$", file.read_text(), re.MULTILINE)
-        files = [Path(test[0]).absolute()]
+        files = [Path(given.get("test", test[0])).absolute()]
         report = evaluate(out / "last.ckpt", data=files, num_timed_solves=0, device=device)
     return {
         "error": float(report.datasets[0].mean["relative_l2"]),
@@ -231,6 +233,12 @@ def _resumed_or_anew(out: Path, key: str) -> list[str]:
         return ["--ckpt_path", str(checkpoint)]
     begun.write_text(key)
     return ["--overwrite"]
+
+
+def commands_of(head: str) -> list[list[str]]:
+    """Commands in the head of a configuration that make data, as words."""
+    lines = re.findall(r"^#\s+((?:pdesolve generate|python) .*)$", head, re.MULTILINE)
+    return [shlex.split(line) for line in lines]
 
 
 def make_data(words: Sequence[str]) -> None:
