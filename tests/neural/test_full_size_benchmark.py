@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,3 +37,32 @@ def test_cases_that_are_none(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> No
     with pytest.raises(SystemExit):
         full_size.main()
     assert "--cases Stokes names no case of --device cpu" in capsys.readouterr().err
+
+
+def test_an_interrupted_training_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    begin = full_size._resumed_or_anew
+    assert begin(out, "case") == ["--overwrite"]
+    assert begin(out, "case") == ["--overwrite"]  # no checkpoint yet
+    (out / "last.ckpt").write_bytes(b"")
+    assert begin(out, "case") == ["--ckpt_path", str(out / "last.ckpt")]
+    assert begin(out, "another case") == ["--overwrite"]
+    assert begin(out, "case") == ["--overwrite"]
+
+
+def test_data_that_are_named_are_not_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made: list[str] = []
+
+    def stop(words: Any) -> None:
+        raise KeyboardInterrupt(words)
+
+    monkeypatch.setattr(full_size, "make_data", lambda words: made.append(words[0]))
+    monkeypatch.setattr(full_size, "train", stop)
+    named = {"train": "a.h5", "test": "b.h5"}
+    for changes, times in (({}, 2), ({"data": named}, 0)):
+        case = full_size.Case("x", "elasticity_transolver_fast", 0.0, 0.0, changes)
+        made.clear()
+        with pytest.raises(KeyboardInterrupt):
+            full_size.train_once(case, 0, tmp_path)
+        assert len(made) == times
