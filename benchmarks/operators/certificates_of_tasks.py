@@ -14,6 +14,7 @@ import pytorch_lightning as lightning
 import torch
 from scipy.spatial import Delaunay
 
+from benchmarks.operators.training_runs import quiet_trainer
 from benchmarks.table import Table
 from meshes.unstructured import UnstructuredMesh
 from neural.evaluation import evaluate
@@ -185,15 +186,7 @@ def _measured(
     test: Path,
     epochs: int,
 ) -> DatasetErrors:
-    trainer = lightning.Trainer(
-        max_epochs=epochs,
-        accelerator="cpu",
-        devices=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    trainer = quiet_trainer(max_epochs=epochs, accelerator="cpu", devices=1)
     trainer.fit(module, datamodule=data)
     checkpoint = test.with_suffix(".ckpt")
     trainer.save_checkpoint(checkpoint)

@@ -24,7 +24,7 @@ import pytorch_lightning as lightning
 import torch
 import yaml
 
-from benchmarks.operators.training_runs import benchmark_folder
+from benchmarks.operators.training_runs import benchmark_folder, quiet_trainer
 from benchmarks.table import Table
 from neural.training import RelativeL2, TrajectoryDataModule, TrajectoryModule
 from neural.training.losses import RelativeSobolev
@@ -160,14 +160,10 @@ def _train(table: Table, flow: str, full: bool, finer: bool, folder: Path) -> No
     module = TrajectoryModule(**_with_loss(configuration["model"]))
     windows = TrajectoryDataModule(**data)
     watch = ErrorsAfterEpochs(windows)
-    trainer = lightning.Trainer(
+    trainer = quiet_trainer(
         **configuration["trainer"],
         callbacks=[watch],
-        logger=False,
         limit_val_batches=0,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
     )
     trainer.fit(module, datamodule=windows)
     table.add(flow, "last frame", "", watch.errors[0][1], watch.errors[0][0], "", "")

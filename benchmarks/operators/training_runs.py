@@ -61,6 +61,20 @@ class KeptResults:
         return self._memory
 
 
+def quiet_trainer(**options: Any) -> Any:
+    """A Lightning trainer that prints and writes nothing.
+
+    Parameters
+    ----------
+    options
+        Of the trainer.
+    """
+    import pytorch_lightning as lightning
+
+    quiet = ("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary")
+    return lightning.Trainer(**{**dict.fromkeys(quiet, False), **options})
+
+
 def darcy_files(folder: Path, num_train: int, num_test: int) -> dict[str, Path]:
     """Training and test samples of darcy2d on 43², made where they are missing."""
     files = {}

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytorch_lightning as lightning
 
-from benchmarks.operators.training_runs import benchmark_folder
+from benchmarks.operators.training_runs import benchmark_folder, quiet_trainer
 from benchmarks.table import Table
 from neural.training import TrajectoryDataModule, TrajectoryModule, WeightAverage
 from pdesolve import generate, get_family
@@ -106,14 +106,10 @@ def _train(
     module = TrajectoryModule(
         dict(MODEL), ["vorticity"], frames_in=4, learning_rate=8e-3, noise_seed=seed, **options
     )
-    trainer = lightning.Trainer(
+    trainer = quiet_trainer(
         max_epochs=epochs,
         accelerator="cpu",
         devices=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
         callbacks=[] if average is None else [WeightAverage(average)],
     )
     trainer.fit(module, datamodule=data)
