@@ -13,9 +13,10 @@ What is whose:
 - After Z. Li, D. Z. Huang, B. Liu, A. Anandkumar (2023), Fourier neural operator with learned
   deformations for PDEs on general geometries, JMLR 24, doi:10.48550/arXiv.2207.05209, but
   *not compared with its text number by number*, are the cell with such a void and the formula
-  of its radius, the clamped bottom, the kind of material, `C1`, `C2`, and `TRACTION`. They are
-  arguments; with these values the strains are of the size of 10⁻⁴, so that the problem is
-  nearly linear, and the stress scales with the traction.
+  of its radius, the clamped bottom, the kind of material, `C1`, `C2`, and `TRACTION`. `C1` and
+  `C2` are those that other public code for this benchmark has. All three are arguments; with
+  these values the strains are of the size of 10⁻⁴, so that the problem is nearly linear, and the
+  stress scales with the traction.
 - Our own are: plane strain; g as a sum of cosines and sines whose sizes follow the covariance
   (−Δ + 9)⁻¹ scaled to a standard deviation of `ROUGHNESS`; Taylor–Hood elements on triangles;
   points drawn evenly over the material; von Mises' scalar.
