@@ -3,7 +3,7 @@
 ``python -m benchmarks.operators.comparison [--models fno unet] [--seeds 0 1 2] [--kept FILE]``
 
 Each model is trained through the command line with the same data, loss, optimiser and
-number of epochs; only the model's own section of the configuration differs.
+number of epochs; the model and its learning rate differ, and in one row the recipe.
 """
 
 from __future__ import annotations

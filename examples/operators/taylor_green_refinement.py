@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, list[float]]:
     rows = Table(title=f"Taylor–Green vortices on {options.cells}², {len(exact)} frames")
     for column in ("step", *found):
         rows.add_column(column, justify="right")
-    settings = RefinementSettings(method="lbfgs", num_steps=1, inner_steps=8)
+    settings = RefinementSettings(method="lbfgs", num_steps=1)
     for step in range(options.steps + 1):
         if step:
             frames = refine(correction, estimator, settings).frames

@@ -33,7 +33,7 @@ class MessageLayer(nn.Module):
         h_i \leftarrow h_i + \mathrm{norm}\bigl(N([h_i, m_i])\bigr)
 
     with the mean or the sum over the senders j of point i, and a network N of one hidden
-    layer. As W is linear it is applied once a point, after the sum.
+    layer. As W is linear it is applied once a point, after the sum, and so is its bias.
 
     Parameters
     ----------

@@ -50,7 +50,8 @@ class HeadCorrection(nn.Module):
     Raises
     ------
     InputError
-        If the model does not take the known frames, or `modes` are too many or too few.
+        If the model does not take the known frames, `modes` are too many or too few, or the known
+        frames or those that follow the last of them are not equally far apart in time.
 
     References
     ----------
@@ -89,6 +90,7 @@ class HeadCorrection(nn.Module):
                 f"mean={mean!r} and deviation={deviation!r} must be finite, and the deviation "
                 "positive"
             )
+        _check_steps(residual.times, len(residual.known))
         self.mean, self.deviation = float(mean), float(deviation)
         self.num_out = residual.num_predicted
         parameter = next(model.parameters())
@@ -185,6 +187,20 @@ def _bias_scale(estimator: ResidualEstimator, modes: Sequence[int], latent: int)
     return torch.as_tensor((scale / scale.max()).ravel())
 
 
+def _check_steps(times: Sequence[float], num_known: int) -> None:
+    """Refuse frames that a model of equally many steps a span cannot mean."""
+    steps = np.diff(np.asarray(times))
+    for own, what in (
+        (steps[: num_known - 1], "known frames"),
+        (steps[num_known - 1 :], "frames from the last known one on"),
+    ):
+        if len(own) and np.ptp(own) > 1e-3 * own.max():
+            raise InputError(
+                f"the {what} are {own.min():.6g} to {own.max():.6g} apart in time; the model gives "
+                "frames in equal steps. Give equally spaced times"
+            )
+
+
 def refine_prediction(
     model: SpaceTimeFNO,
     problem: EvolutionProblem,
@@ -210,7 +226,9 @@ def refine_prediction(
     grid
         Where the frames sit.
     times
-        Of all frames: those of the history, then those to be predicted.
+        Of all frames: those of the history, with the step of training, then those to be
+        predicted, any number in equal steps over the span that the model was trained for (which
+        it does not know).
     history
         ``(frames_in, channel, *shape)``.
     settings
@@ -228,7 +246,7 @@ def refine_prediction(
     Raises
     ------
     InputError
-        If shapes do not fit, or the prediction is not finite.
+        If shapes do not fit, times are not equally far apart, or the prediction is not finite.
 
     Examples
     --------

@@ -33,8 +33,8 @@ class Optimization:
     weight_decay
         Of the optimiser.
     schedule
-        ``"one_cycle"``: linear or cosine rise, then fall to almost zero over the whole
-        run; ``"step"``: times `step_factor` every `step_epochs` epochs; ``"cosine"``:
+        ``"one_cycle"``: a rise, then a fall to almost zero over the whole run, both
+        along cosines; ``"step"``: times `step_factor` every `step_epochs` epochs; ``"cosine"``:
         half a period of a cosine, from the largest rate to zero over the whole run;
         ``"constant"``.
     warmup_fraction

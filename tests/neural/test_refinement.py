@@ -190,6 +190,25 @@ def test_head_refuses():
         HeadCorrection(velocity, estimator)
 
 
+def test_times_that_the_head_cannot_mean():
+    """The head spreads its frames evenly from the last known one on."""
+    estimator, _, _ = vortices(16, num_times=9)
+    residual = estimator.residual
+    start = residual.times[len(residual.known) - 1]
+    for place, what in ((1, "known frames"), (6, "last known one")):
+        times = list(residual.times)
+        times[place] += 0.3 * (times[2] - times[1])
+        with pytest.raises(InputError, match=f"{what}.* apart in time.*equally spaced"):
+            refine_prediction(small_model(), residual.problem, residual.grid, times, residual.known)
+    later = [start + 0.5 * (time - start) for time in residual.times[len(residual.known) :]]
+    times = [*residual.times[: len(residual.known)], *later]  # another step for what is wanted
+    settings = RefinementSettings(num_steps=1, inner_steps=2)
+    refined = refine_prediction(
+        small_model(), residual.problem, residual.grid, times, residual.known, settings=settings
+    )
+    assert len(refined.frames) == len(later)
+
+
 def test_head_with_a_static_channel():
     estimator, exact, _ = vortices(16, num_times=9)
     torch.manual_seed(0)
