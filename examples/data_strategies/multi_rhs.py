@@ -1,7 +1,7 @@
 """One factorisation for all samples: strategy ``multi-rhs`` where the operator repeats.
 
 In ``poisson2d`` only the right-hand side is drawn. The strategy recognises samples with one
-operator by a digest of its coefficients, factorises once a chunk of 64, and solves 32
+operator by a digest of its coefficients, factorises once, and solves 32
 right-hand sides by each pair of triangular solves. Compared with
 
 1. ``independent``, which solves each by conjugate gradients with algebraic multigrid,
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
             runs[name] = run(
                 options.output, file, options.family, options.num_samples, cells, strategy=name
             )
-            # from the log of all samples: a block's time stands with its first sample
+            # from the log of all samples: a block's time is shared out among them
             times[name].append(1e3 * float(runs[name].column("seconds").mean()))
         answers = runs["independent"].outputs()
         difference = np.abs(runs["multi-rhs"].outputs() - answers).max() / np.abs(answers).max()

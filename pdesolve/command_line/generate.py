@@ -83,7 +83,7 @@ def _parser() -> VerbParser:
         str,
         "how samples are solved: "
         + "; ".join(f"{name}: {found.summary}" for name, found in STRATEGIES.items())
-        + "; auto: solves a few samples with each that can, and takes the fastest",
+        + "; auto: solves a few samples in ways that are likely to be fast, and takes the fastest",
         "independent",
     )
     parser.option(

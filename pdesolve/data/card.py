@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from pdesolve.data.schema import GROUP, USABLE, DatasetInfo, Status, to_json
 from pdesolve.data.shards import write_safely
 from pdesolve.data.strategies import STRATEGIES
 from pdesolve.problems.registry import FAMILIES
+
+NO_LICENCE = "not stated"
 
 
 def card_path(path: str | Path) -> Path:
@@ -129,6 +132,7 @@ def card_text(info: DatasetInfo, sha256: str | None = None) -> str:
         "",
         "## Making it again",
         "",
+        *_unrecorded(strategy),
         "```",
         reproduction_command(info),
         "```",
@@ -138,7 +142,7 @@ def card_text(info: DatasetInfo, sha256: str | None = None) -> str:
 
 
 def reproduction_command(info: DatasetInfo) -> str:
-    """The command that makes the file again."""
+    """The command that makes the file again, if its strategy is one of those by name."""
     strategy = info.settings["strategy"]
     options = info.settings["family"].get("given_options", {})
     # a family of the user's own is known by its file only, which is not recorded
@@ -162,6 +166,9 @@ def reproduction_command(info: DatasetInfo) -> str:
             words.append(f"--order {sequence['order']}")
     if sequence.get("chunk") is not None:
         words.append(f"--shard_size {sequence['chunk']}")
+    device = str(strategy.get("device", "")).removeprefix("torch ")
+    if device not in ("", "cpu"):
+        words.append(f"--device {device}")
     if strategy.get("tolerance") is not None:
         words.append(f"--rtol {strategy['tolerance']}")
     words += [
@@ -170,6 +177,10 @@ def reproduction_command(info: DatasetInfo) -> str:
     ]
     if info.dtype != "float64":
         words.append(f"--dtype {info.dtype}")
+    if "error_estimate" in strategy and strategy["error_estimate"] is None:
+        words.append("--estimate-error false")
+    if info.settings["licence"] != NO_LICENCE:
+        words.append(f"--licence {shlex.quote(info.settings['licence'])}")
     words.append(f"--out {info.path.name}")
     given = dict(strategy.get("given_parameters") or {})
     given.pop("ksp_rtol", None)  # said by --rtol
@@ -179,6 +190,19 @@ def reproduction_command(info: DatasetInfo) -> str:
         ]
         words.append("-- " + " ".join(flags))
     return " ".join(words)
+
+
+def _unrecorded(strategy: Mapping[str, Any]) -> list[str]:
+    """What the command cannot say, or nothing."""
+    name, device = strategy.get("name"), strategy.get("device")
+    if name in (*STRATEGIES, "batch") and device != "torch cpu":
+        return []
+    own = f"'{name}' on torch" if device == "torch cpu" else f"'{name}'"
+    return [
+        f"The samples were solved by {own}, which was given in Python and is not recorded; the "
+        "command draws the same samples, and solves them in another way.",
+        "",
+    ]
 
 
 def _distribution(strategy: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
@@ -20,7 +20,7 @@ from pdesolve.data.card import file_sha256, write_card
 from pdesolve.data.counters import Counter
 from pdesolve.data.ranks import Ranks, on_first, together
 from pdesolve.data.reader import read_info
-from pdesolve.data.samples import SampleRecord, SampleTask, Strategy
+from pdesolve.data.samples import SampleRecord, SampleTask, Schedule, Strategy
 from pdesolve.data.schema import DatasetInfo, Status
 from pdesolve.data.settings import GenerationSettings
 from pdesolve.data.shards import ShardFolder, stack_records, synchronize_folder
@@ -29,6 +29,9 @@ from pdesolve.data.writer import MergedFile
 Progress = Callable[[int, int], None]
 Observer = Callable[[SampleRecord], None]
 SHARD_BYTES = 64 * 2**20
+CHUNK_BYTES, SMALLEST_CHUNK = 4 * SHARD_BYTES, 16
+"""Most bytes of a chunk that a strategy wants, unless it has fewer samples than the second."""
+
 MOST_WAITING = 4
 """Writes that may wait for the disk, so that memory does not grow where it is slow."""
 
@@ -46,6 +49,23 @@ def default_shard_size(settings: GenerationSettings, least: int = 1) -> int:
     by_memory = max(1, SHARD_BYTES // settings.bytes_per_sample)
     count = settings.num_samples
     return int(min(by_memory, 256, max(-(-count // 32), min(least, count))))
+
+
+def chunk_size(settings: GenerationSettings, schedule: Schedule) -> int | None:
+    """Samples of a strategy's chunk, fewer on large grids; None where it has no wish.
+
+    Parameters
+    ----------
+    settings
+        For the number of samples and their size.
+    schedule
+        The strategy's.
+    """
+    if schedule.chunk is None:
+        return None
+    by_memory = max(SMALLEST_CHUNK, CHUNK_BYTES // settings.bytes_per_sample)
+    bounded = replace(schedule, chunk=min(schedule.chunk, by_memory))
+    return bounded.chunk_for(settings.num_samples)
 
 
 def run(

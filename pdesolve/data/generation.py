@@ -19,6 +19,7 @@ from pdesolve.data.engine import (
     Observer,
     Progress,
     check_disk_space,
+    chunk_size,
     default_shard_size,
     run,
 )
@@ -110,9 +111,9 @@ def generate(
         Whether to estimate each sample's discretisation error.
     strategy
         How samples are solved: a name of :data:`pdesolve.data.strategies.STRATEGIES`;
-        ``"auto"``, which solves a few samples with each that can and takes the fastest; or
-        what makes a strategy from the storage grid and the problem of sample 0 (`backend`
-        and the options that follow it are then unused).
+        ``"auto"``, which solves a few samples in ways that are likely to be fast and takes the
+        fastest; or what makes a strategy from the storage grid and the problem of sample 0
+        (`backend` and the options that follow it are then unused).
     order
         Order in which samples are solved, a name of :data:`pdesolve.sequences.ORDERS`, in
         the place of the strategy's own. The file has them by number in any case.
@@ -240,7 +241,7 @@ def generate(
                 way = CoarseStorage(way, solved, grid, chosen, storage)
         try:
             schedule = getattr(way, "schedule", BY_NUMBER)
-            size = size or schedule.chunk_for(count)
+            size = size or chunk_size(settings, schedule)
             settings = _with_strategy(settings, way, size)
             unique_names(settings.inputs, settings.outputs)
             sequence = on_first(ranks, lambda: sample_order(tasks, grid, schedule.order))

@@ -9,7 +9,8 @@ The layout is that of The Well (Ohana et al. 2024), with one group ``pdesolve`` 
     t0_fields/           one array (num_samples, T, *shape) for each output; inputs have one
                          time where T = 1, and no axis of time else: (num_samples, *shape)
     t1_fields/ t2_fields/  empty
-    pdesolve/            @schema_version @inputs @outputs @settings @versions ...
+    pdesolve/            @schema_version @settings (JSON, with inputs, outputs, versions)
+                         @fingerprint @sha256 ...
         sample_index status iterations residual tolerance error_estimate sample_sha256
         statistics/      one array (4,) for each field: minimum, maximum, mean, deviation
 

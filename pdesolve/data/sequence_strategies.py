@@ -316,7 +316,7 @@ SEQUENCE_STRATEGIES: dict[str, NamedStrategy] = {
         _recycled_cg, "the same with deflated conjugate gradients", symmetric_refusal
     ),
     "lag": NamedStrategy(
-        _lag, "sorted samples; a factorisation kept while the operator stays close", _source_refusal
+        _lag, "sorted samples; a preconditioner kept while it serves", _source_refusal
     ),
     "neighbors": NamedStrategy(
         _neighbors,

@@ -1,14 +1,21 @@
 """The command on a card makes the same data again."""
 
 import shlex
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 
+from meshes import StructuredGrid
 from pdesolve.command_line.main import main
 from pdesolve.data import generate, read_info
-from pdesolve.data.card import reproduction_command
+from pdesolve.data.card import read_card, reproduction_command
+from pdesolve.data.engine import chunk_size
+from pdesolve.data.samples import Schedule
+from pdesolve.data.sequences import SequenceSettings, SequenceStrategy
+from pdesolve.data.settings import GenerationSettings
+from pdesolve.sequences._petsc_sources import StencilSource
 
 pytestmark = pytest.mark.petsc
 
@@ -21,6 +28,7 @@ pytestmark = pytest.mark.petsc
         {"strategy": "skr"},
         {"strategy": "batched", "shard_size": 3},
         {"strategy": "skr", "solver_parameters": {"pc_type": "jacobi"}},
+        {"estimate_error": False, "licence": 'CC BY 4.0, and "mine"'},
     ],
 )
 def test_command_makes_the_same_samples(tmp_path, monkeypatch, options):
@@ -32,6 +40,39 @@ def test_command_makes_the_same_samples(tmp_path, monkeypatch, options):
     again = read_info("one.h5")
     assert again.sha256 == info.sha256
     assert again.fingerprint == info.fingerprint
+
+
+def test_card_says_what_the_command_cannot(tmp_path):
+    def mine(grid, reference):
+        source = StencilSource(grid, reference)
+        return SequenceStrategy(source, grid, 1e-8, SequenceSettings("mine"))
+
+    info = generate("darcy2d", 2, shape=12, out=tmp_path / "a.h5", strategy=mine)
+    assert "solved by 'mine', which was given in Python" in read_card(info.path)
+    assert "--strategy" not in reproduction_command(info)
+    named = generate("darcy2d", 2, shape=12, out=tmp_path / "b.h5", strategy="skr")
+    assert "given in Python" not in read_card(named.path)
+
+
+def test_device_in_the_command(tmp_path):
+    info = generate("darcy2d", 2, shape=12, out=tmp_path / "a.h5", strategy="batched")
+    on_device = {**info.settings["strategy"], "device": "torch cuda"}
+    there = replace(info, settings={**info.settings, "strategy": on_device})
+    assert "--strategy batched" in reproduction_command(there)
+    assert "--device cuda" in reproduction_command(there)
+    assert "--device" not in reproduction_command(info)
+
+
+def test_chunks_of_large_samples_are_smaller():
+    for size, expected in ((64, 50), (512, 50), (1024, 15), (2048, 15)):
+        grid = StructuredGrid((size, size))
+        settings = GenerationSettings(
+            family={"name": "darcy2d"}, num_samples=200, grid=grid, seed=0, split="train",
+            dtype="float64", inputs=("a",), outputs=("u",), units={}, strategy={}, licence="",
+            scalars=(), boundary_conditions={},
+        )  # fmt: skip
+        assert chunk_size(settings, Schedule(chunk=64)) == expected
+        assert chunk_size(settings, Schedule()) is None
 
 
 @pytest.mark.filterwarnings("ignore:.*points per wavelength")
