@@ -11,7 +11,7 @@ import pytest
 
 from pdesolve import generate, get_family
 from pdesolve.data.ordering import DrawnTasks
-from pdesolve.data.pilot import choose
+from pdesolve.data.pilot import _batch_size, choose
 from pdesolve.data.reader import open_dataset
 from pdesolve.data.requests import StrategyRequest
 from pdesolve.data.solved_before import SolvedBefore, after_trial
@@ -207,3 +207,12 @@ def test_an_order_leaves_out_strategies_that_have_no_use_for_it(tmp_path):
     assert chosen[0].name not in refused
     assert info.num_failed == 0
     assert info.num_samples == 24
+
+
+@pytest.mark.parametrize(
+    ("chunk", "num_samples", "expected"),
+    [(26, 200, 26), (26, 181, 11), (26, 100, 8), (64, 5000, 64), (512, 5000, 64), (None, 300, 18)],
+)
+def test_samples_of_a_trial_in_batches(chunk, num_samples, expected):
+    """A whole chunk where that is a small part of all, else a sixteenth of all."""
+    assert _batch_size(chunk, num_samples) == expected
