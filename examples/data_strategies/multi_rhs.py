@@ -5,7 +5,7 @@ operator by a digest of its coefficients, factorises once, and solves 32
 right-hand sides by each pair of triangular solves. Compared with
 
 1. ``independent``, which solves each by conjugate gradients with algebraic multigrid,
-2. ``direct``, which goes through the samples one by one, with factors for each shard.
+2. ``direct``, which goes through the samples one by one with kept factors.
 
 The figure has the time of a sample over the number of cells along an axis.
 """

@@ -45,6 +45,15 @@ def test_lagging_keeps_what_changes_slowly_only(tmp_path: Path) -> None:
     assert found["fresh, darcy2d, strict"] > 0.9
 
 
+def test_multigrid_hardly_notices_the_grid(tmp_path: Path) -> None:
+    found = found_by("classical", tmp_path, "--cells", 16, 64, "--num-samples", 6)
+    for name in ("multigrid", "algebraic multigrid"):
+        assert found[f"{name}, 64"] < 1.8 * found[f"{name}, 16"]
+    assert found["incomplete factors, 64"] > 3.0 * found["incomplete factors, 16"]
+    assert found["direct, 64"] == 1
+    assert found["largest difference"] < 1e-6
+
+
 def test_a_repeated_operator_makes_one_group(tmp_path: Path) -> None:
     found = found_by("multi_rhs", tmp_path, "--cells", 16, "--num-samples", 40)
     # 40 samples in blocks of at most 32: a second operator would make a third block
