@@ -210,7 +210,7 @@ def measure_strategy(
     order = sample_order(tasks, request.grid, schedule.order) or range(len(tasks))
     once = (time.perf_counter() - start) / len(tasks)
     ordered = [tasks[index] for index in order]
-    size = schedule.chunk or len(tasks)
+    size = schedule.chunk_for(len(tasks)) or len(tasks)
 
     def records() -> Iterator[Any]:
         for first in range(0, len(ordered), size):

@@ -325,14 +325,14 @@ def _try(
     in_batches = getattr(way, "in_batches", False)
     count = MANY
     if in_batches:
-        count = _batch_size(schedule.chunk, num_samples)
+        count = _batch_size(schedule.chunk_for(num_samples), num_samples)
     samples = pilot.samples(schedule.order, count)
     if best is not None and hasattr(way, "limit"):
         way.limit = PATIENCE * max(best.each, 1e-3)
     timing = _Timing(records)
     try:
         if in_batches:
-            size = min(schedule.chunk or count, num_samples)
+            size = min(schedule.chunk_for(num_samples) or count, num_samples)
             note = timing.of_batches(way, samples, size, alone=num_samples >= WORTH_BATCHES)
         else:
             enough = MANY if getattr(way, "samples_apart", False) else FEW

@@ -216,3 +216,15 @@ def test_an_order_leaves_out_strategies_that_have_no_use_for_it(tmp_path):
 def test_samples_of_a_trial_in_batches(chunk, num_samples, expected):
     """A whole chunk where that is a small part of all, else a sixteenth of all."""
     assert _batch_size(chunk, num_samples) == expected
+
+
+def test_a_trial_in_batches_is_the_first_shard(tmp_path):
+    """Chunks are made equal, so that the trial has as many samples as the first of them."""
+    info = generate("darcy2d", 182, shape=100, out=tmp_path / "a.h5", rtol=1e-4, strategy="auto",
+                    estimate_error=False)  # fmt: skip
+    assert info.settings["strategy"]["name"] == "batched"
+    lines = (tmp_path / "a.h5.log.jsonl").read_text().splitlines()
+    entries = [json.loads(line) for line in lines[1:]]
+    batches = {entry["batch"] for entry in entries}
+    assert sum(entry.get("trial", False) for entry in entries) == 23
+    assert batches == {23, 21}  # seven shards of 23 and the rest
