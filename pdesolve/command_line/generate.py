@@ -200,11 +200,12 @@ def run(words: Sequence[str]) -> int:
     seconds = time.perf_counter() - start
     with open_dataset(info.path) as data:
         repeated = int((data.read_records()["status"] == Status.SOLVED_DIRECTLY).sum())
+    points = "vertices" if info.location == "vertex" else "cells"
     rows = [
         ("samples", str(info.num_samples)),
         ("not solved", str(info.num_failed)),
         *([("repeated directly", str(repeated))] if repeated else []),
-        ("grid", f"{shape_text(info.shape)} {info.location}s"),
+        ("grid", f"{shape_text(info.shape)} {points}"),
         *([("times", f"{info.num_times}, up to {info.times[-1]:g}")] if info.num_times > 1 else []),
         ("fields", ", ".join(info.fields)),
         ("seed, split", f"{info.seed}, {info.split}"),

@@ -65,9 +65,14 @@ def test_blow_up_ends_with_one_and_names_the_checkpoint(command):
     assert "--check" not in outcome.err  # a failed step always ends a run
 
 
-def test_generate(command):
-    made = command("generate burgers1d --num-samples 3 --shape 16 --out b.h5 --dt 0.01")
+@pytest.mark.parametrize(
+    ("family", "grid"),
+    [("burgers1d --shape 16", "16 cells"), ("taylor_green2d --shape 8 8", "8 × 8 vertices")],
+)
+def test_generate(command, family, grid):
+    made = command(f"generate {family} --num-samples 3 --out b.h5 --dt 0.01")
     assert made.code == 0, made.err
+    assert re.search(rf"grid +{grid}", made.out)
     assert re.search(r"times +\d+, up to 1", made.out)
 
 
