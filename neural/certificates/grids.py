@@ -13,13 +13,19 @@ from meshes.errors import InputError
 from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
 from neural.certificates.certificate import Certificate
+from neural.certificates.estimates import (
+    estimate_nonlinear,
+    estimate_waves,
+    laplacian_energy,
+    wave_energy,
+)
 from neural.certificates.periodic import certify_periodic
-from neural.certificates.reactions import certify_one_sided_reaction, dirichlet_energy
+from neural.certificates.reactions import certify_one_sided_reaction
 from neural.surrogate import Surrogate
-from operators.stencil import Stencil
 from pdesolve.grid.error_bounds import error_bounds
 from pdesolve.problems.base import Problem
 from pdesolve.problems.evolution import EvolutionProblem
+from pdesolve.problems.helmholtz import HelmholtzProblem
 from pdesolve.problems.nonlinear_elliptic import OneSidedReactionProblem
 
 IN_TIME = (
@@ -68,7 +74,7 @@ def certify(
 def certify_field(
     problem: Problem, prediction: Field, *, backend: Literal["grid", "spectral"] = "grid"
 ) -> Certificate:
-    """Bound the error of any field on a grid that is meant to solve a problem.
+    """Bound or estimate the error of any field on a grid that is meant to solve a problem.
 
     One Poisson problem under the same boundary conditions, solved by the eigenvectors of
     each axis (of at most 2048 cells), gives the dual norm of the residual:
@@ -78,8 +84,9 @@ def certify_field(
     - convection and diffusion: an upper bound in the energy of the symmetric part;
     - diffusion with a monotone reaction: an upper bound in the Dirichlet energy;
     - diffusion on a periodic box in Fourier modes: two-sided, by Parseval;
-    - waves at one frequency, other nonlinear problems, states of problems in time: no bound,
-      as nothing is known of the smallest singular value of the derivative.
+    - other nonlinear problems with one unknown and waves of one frequency: an estimate, since
+      nothing is known of the smallest singular value of the derivative;
+    - states of problems in time, linear problems with several unknowns: none.
 
     Parameters
     ----------
@@ -122,41 +129,62 @@ def certify_field(
     return replace(found, seconds=time.perf_counter() - begin)
 
 
-def norm_operator(problem: Problem, grid: StructuredGrid) -> Stencil:
-    """The operator A of the norm (vᵀA v)^½ in which :func:`certify_field` bounds an error.
+def energy_of(problem: Problem, field: Field) -> float:
+    """Squared norm ‖v‖² in which :func:`certify_field` bounds or estimates an error.
 
     Parameters
     ----------
     problem
         With a certificate on grids.
-    grid
-        Cell-centred grid.
+    field
+        v, with the channels of the problem's unknowns, on a cell-centred grid.
 
     Raises
     ------
     InputError
-        If no certificate is known for the problem.
+        If the field is not on a grid, or the problem has no equations there.
 
     Examples
     --------
     >>> from pdesolve.problems.darcy import DarcyProblem
     >>> problem = DarcyProblem(2.0, dimension=1)
-    >>> norm_operator(problem, problem.grid(4)).diagonal()
-    array([96., 64., 64., 96.])
+    >>> energy_of(problem, Field(problem.grid(4), np.ones((1, 4)), (problem.unknown,)))
+    128.0
     """
-    if isinstance(problem, OneSidedReactionProblem):
-        return dirichlet_energy(problem, grid)
-    return problem.discretize(grid).stencil
+    grid = field.mesh
+    if not isinstance(grid, StructuredGrid):
+        raise InputError("the norms of grids are for fields on grids")
+    if isinstance(problem, HelmholtzProblem):
+        norm = wave_energy(problem, grid)
+    elif problem.is_nonlinear_on_grids:
+        norm = laplacian_energy(problem, grid)
+    else:
+        norm = problem.discretize(grid).stencil
+    parts = (field[name] for name in unknowns_of(problem))
+    return sum(float(np.vdot(part, norm.apply(part))) for part in parts)
+
+
+def unknowns_of(problem: Problem) -> tuple[str, ...]:
+    """Names of the channels that a prediction must have.
+
+    Examples
+    --------
+    >>> unknowns_of(HelmholtzProblem(10.0))
+    ('u_real', 'u_imaginary')
+    """
+    return problem.unknowns if isinstance(problem, HelmholtzProblem) else (problem.unknown,)
 
 
 def _certificate(problem: Problem, prediction: Field, backend: str) -> Certificate:
     grid = prediction.mesh
-    if problem.unknown not in prediction.names:
-        return Certificate.nothing(
-            "grid", f"the prediction has no channel '{problem.unknown}', which the equations want"
-        )
-    values = prediction[problem.unknown]
-    if not np.isfinite(values).all():
+    for name in unknowns_of(problem):
+        if name not in prediction.names:
+            return Certificate.nothing(
+                "grid", f"the prediction has no channel '{name}', which the equations want"
+            )
+    parts = np.stack([prediction[name] for name in unknowns_of(problem)])
+    values = parts[0]
+    if not np.isfinite(parts).all():
         raise InputError("the prediction is not finite: no certificate can be made of it")
     if not isinstance(grid, StructuredGrid):
         return Certificate.nothing(
@@ -172,19 +200,18 @@ def _certificate(problem: Problem, prediction: Field, backend: str) -> Certifica
         return Certificate.nothing("grid", "the equations on grids are for values at cells")
     if isinstance(problem, OneSidedReactionProblem):
         return certify_one_sided_reaction(problem, grid, values)
+    if isinstance(problem, HelmholtzProblem):
+        return estimate_waves(problem, grid, parts)
+    if problem.is_nonlinear_on_grids:
+        return estimate_nonlinear(problem, grid, values)
     return Certificate.nothing("grid", _why_not(problem))
 
 
 def _why_not(problem: Problem) -> str:
-    if problem.is_nonlinear_on_grids:
-        return (
-            "the equation is nonlinear and not known to be monotone, so the residual does not "
-            "bound the error"
-        )
     if problem.has_block_system:
         return (
-            "the equation is not coercive (waves, several unknowns), so the residual does not "
-            "bound the error without its smallest singular value"
+            "the equation has several unknowns and is not known to be coercive, so the residual "
+            "does not bound the error without its smallest singular value"
         )
     return f"'{problem.name}' has no equations on grids; see neural.certificates.certify_on_mesh"
 

@@ -7,10 +7,9 @@ import numpy as np
 from meshes.block import GridBlock
 from meshes.structured import FloatArray, StructuredGrid
 from neural.certificates.certificate import Certificate
-from operators.stencil import Stencil
-from pdesolve.grid.error_bounds import dual_energy
-from pdesolve.grid.finite_volume import diffusion_system
-from pdesolve.problems.boundary import Condition, Dirichlet, Neumann, conditions_by_side
+from neural.certificates.estimates import estimate_nonlinear, laplacian_energy
+from pdesolve.grid.laplacian_inverse import dual_energy
+from pdesolve.problems.boundary import Dirichlet, Neumann
 from pdesolve.problems.nonlinear_elliptic import OneSidedReactionProblem
 
 
@@ -25,7 +24,8 @@ def certify_one_sided_reaction(
     Parameters
     ----------
     problem
-        With Dirichlet and Neumann sides.
+        With Dirichlet and Neumann sides; with others it is
+        :func:`neural.certificates.estimates.estimate_nonlinear`.
     grid
         Cell-centred grid.
     values
@@ -40,15 +40,13 @@ def certify_one_sided_reaction(
     """
     conditions = problem.boundary_conditions
     if not all(isinstance(item, Dirichlet | Neumann) for item in conditions.values()):
-        return Certificate.nothing(
-            "grid", "for this equation a bound is known with Dirichlet and Neumann sides only"
-        )
+        return estimate_nonlinear(problem, grid, values)
     system = problem.nonlinear_system(GridBlock.whole(grid))
     residual = -system.residual(np.pad(values, 1)[None])[0]
     load = -system.residual(np.pad(0 * values, 1)[None])[0]
     size = float(np.linalg.norm(load))
     relative = float(np.linalg.norm(residual)) / (size if size > 0 else 1.0)
-    energy = float(np.vdot(values, dirichlet_energy(problem, grid).apply(values)))
+    energy = float(np.vdot(values, laplacian_energy(problem, grid).apply(values)))
     if not energy > 0:
         return Certificate.nothing(
             "grid", "the prediction is zero: a relative error is not defined", residual=relative
@@ -62,19 +60,3 @@ def certify_one_sided_reaction(
         statement="guaranteed for the exact solution of the discrete equations on this grid; "
         "their discretisation error comes on top",
     )
-
-
-def dirichlet_energy(problem: OneSidedReactionProblem, grid: StructuredGrid) -> Stencil:
-    """L, the finite volumes of −Δ under the same kinds of conditions.
-
-    Examples
-    --------
-    >>> problem = OneSidedReactionProblem(10.0, dimension=1)
-    >>> dirichlet_energy(problem, problem.grid(4)).diagonal()
-    array([48., 32., 32., 48.])
-    """
-    sides: dict[str, Condition] = {
-        side: Dirichlet(0.0) if isinstance(item, Dirichlet) else Neumann(0.0)
-        for side, item in conditions_by_side(problem.boundary_conditions, grid.side_names).items()
-    }
-    return diffusion_system(grid, np.ones(grid.shape), np.zeros(grid.shape), sides).stencil

@@ -10,7 +10,7 @@ import numpy as np
 from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
 from neural.certificates.certificate import Certificate
-from neural.certificates.grids import certify_field, norm_operator
+from neural.certificates.grids import certify_field, energy_of
 from pdesolve.problems.base import Problem
 
 MOST_SAMPLES = 100
@@ -92,9 +92,8 @@ def certified_errors(
         found = certify_field(problem, field)
         if found.kind == "none":
             return None, f"no certificate: {found.statement}"
-        operator = norm_operator(problem, grid)
-        one, two = field[problem.unknown], Field(grid, target, tuple(names))[problem.unknown]
-        squares = [float(np.vdot(item, operator.apply(item))) for item in (two - one, one)]
+        error = Field(grid, target - prediction, tuple(names))
+        squares = [energy_of(problem, item) for item in (error, field)]
         bounds.append(found.upper)
         errors.append(float(np.sqrt(max(squares[0], 0.0) / squares[1])))
         seconds.append(found.seconds)

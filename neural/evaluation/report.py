@@ -173,7 +173,10 @@ class EvaluationReport:
 
 
 def _bound(certified: CertifiedErrors | None) -> str:
-    return _percent(None if certified is None else certified.mean_bound)
+    if certified is None:
+        return "-"
+    about = "about " if certified.kind == "estimate" else ""
+    return about + _percent(certified.mean_bound)
 
 
 def _effectivity(certified: CertifiedErrors | None) -> str:

@@ -8,22 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from meshes.errors import InputError
-from meshes.structured import AXIS_NAMES, FloatArray, StructuredGrid
-from operators.spatial import ConstantFunction
+from meshes.structured import FloatArray
 from operators.stencil import Stencil
 from pdesolve.grid.finite_volume import diffusion_offsets, diffusion_system
+from pdesolve.grid.laplacian_inverse import LARGEST_AXIS, dual_energy, homogeneous_conditions
 from pdesolve.problems.base import LinearSystem
-from pdesolve.problems.boundary import (
-    USUAL,
-    Condition,
-    Dirichlet,
-    Neumann,
-    Robin,
-    conditions_by_side,
-)
-
-LARGEST_AXIS = 2048
-"""Cells along an axis above which the dense eigenvalue problem of that axis is too costly."""
+from pdesolve.problems.boundary import Condition
 
 
 @dataclass(frozen=True)
@@ -123,30 +113,6 @@ def error_bounds(
     )
 
 
-def _homogeneous(
-    grid: StructuredGrid, conditions: Mapping[str, Condition]
-) -> dict[str, Condition] | None:
-    """The same kind of condition on each side, with zero data.
-
-    None where a Robin coefficient varies along a side: L is then no sum over the axes.
-    """
-    if not ("all" in conditions or set(grid.side_names) <= set(conditions)):
-        return None
-    found: dict[str, Condition] = {}
-    for side in grid.side_names:
-        condition = conditions[side if side in conditions else "all"]
-        if isinstance(condition, Dirichlet | Neumann):
-            found[side] = type(condition)(0.0)
-        elif isinstance(condition, Robin):
-            transfer = condition.coefficient_function
-            if not isinstance(transfer, ConstantFunction):
-                return None
-            found[side] = Robin(transfer.value, 0.0)
-        else:
-            return None
-    return found
-
-
 def _weight_ratios(
     system: LinearSystem, conditions: Mapping[str, Condition]
 ) -> tuple[float, float] | None:
@@ -157,7 +123,7 @@ def _weight_ratios(
     """
     stencil = system.stencil
     grid = stencil.grid
-    sides = _homogeneous(grid, conditions)
+    sides = homogeneous_conditions(grid, conditions)
     same = np.array_equal(stencil.offsets, diffusion_offsets(grid.dimension))
     if sides is None or not same or max(grid.shape) > LARGEST_AXIS:
         return None
@@ -188,67 +154,3 @@ def _symmetric_part(stencil: Stencil) -> Stencil:
 def _weights(stencil: Stencil) -> list[FloatArray]:
     """Weights of faces (−A_ij), and of sides (row sums)."""
     return [*(-stencil.coefficients[1:]), stencil.coefficients.sum(axis=0)]
-
-
-def dual_energy(
-    grid: StructuredGrid,
-    conditions: Mapping[str, Condition],
-    residual: FloatArray,
-    *,
-    singular: bool = False,
-) -> float:
-    """rᵀL⁻¹r, with L the finite volumes of −Δ under the same kinds of conditions.
-
-    Parameters
-    ----------
-    grid
-        Cell-centred grid.
-    conditions
-        Condition by side: Dirichlet, Neumann, Robin with a constant coefficient; their data
-        do not matter.
-    residual
-        r, shape ``grid.shape``.
-    singular
-        Whether L has the constants in its null space; the mean of r is then left out.
-
-    Raises
-    ------
-    InputError
-        If L is no sum over the axes under these conditions.
-
-    Examples
-    --------
-    >>> grid = StructuredGrid((4,))
-    >>> residual = np.array([1.0, 0.0, 0.0, 1.0])
-    >>> round(dual_energy(grid, {"all": Dirichlet(0.0)}, residual), 6)
-    0.0625
-    """
-    alike = _homogeneous(grid, conditions)
-    if alike is None:
-        raise InputError("the Laplacian under these conditions is no sum over the axes")
-    sides = conditions_by_side(alike, grid.side_names, USUAL)
-    eigenvalues = np.zeros(grid.shape)
-    transformed = residual
-    for axis in range(grid.dimension):
-        line = StructuredGrid(
-            (grid.shape[axis],),
-            (grid.lower[axis],),
-            (grid.upper[axis],),
-            (grid.periodic[axis],),
-        )
-        own = {
-            f"x{side[1:]}": condition
-            for side, condition in sides.items()
-            if side[0] == AXIS_NAMES[axis]
-        }
-        ones, zeros = np.ones(line.shape), np.zeros(line.shape)
-        matrix = diffusion_system(line, ones, zeros, own).stencil.to_csr().toarray()
-        values, vectors = np.linalg.eigh(matrix)
-        # the axis in front is transformed and moved to the back
-        transformed = np.moveaxis(np.tensordot(vectors, transformed, axes=(0, 0)), 0, -1)
-        eigenvalues += values.reshape((-1,) + (1,) * (grid.dimension - 1 - axis))
-    squares = transformed**2
-    if singular:
-        constant = np.unravel_index(int(np.argmin(eigenvalues)), grid.shape)
-        squares[constant], eigenvalues[constant] = 0.0, 1.0
-    return float(np.sum(squares / eigenvalues))

@@ -1,0 +1,220 @@
+"""Estimates on grids: near the true error where no bound is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sparse
+from scipy.sparse.linalg import spsolve
+
+from meshes.block import GridBlock
+from meshes.field import Field
+from meshes.structured import StructuredGrid
+from neural.certificates import certify_field
+from neural.certificates.grids import energy_of, unknowns_of
+from neural.evaluation.certified import certified_errors
+from operators.stencil import Stencil
+from pdesolve import get_family, sample_generator, solve
+from pdesolve.grid.laplacian_inverse import dual_energy, inverse_laplacian
+from pdesolve.problems.boundary import Absorbing, Dirichlet, Neumann, Periodic, Robin
+from pdesolve.problems.darcy import DarcyProblem
+from pdesolve.problems.helmholtz import HelmholtzProblem
+from pdesolve.problems.nonlinear_elliptic import BratuProblem
+
+pytestmark = pytest.mark.torch
+TIGHT = {"snes_rtol": 1e-12}
+
+
+def draw(name, index=0):
+    family = get_family(name)
+    return family.problem(family.sample(sample_generator(0, "test", index)))
+
+
+def errors_like(exact):
+    """Smooth, oscillating and rough errors, and a factor, as large as the field."""
+    shape = exact.shape[1:]
+    axes = np.meshgrid(*[(np.arange(n) + 0.5) * np.pi / n for n in shape], indexing="ij")
+    smooth, waves = np.ones(shape), np.ones(shape)
+    for number, axis in enumerate(axes):
+        smooth, waves = smooth * np.sin(axis), waves * np.sin((3 - number) * axis)
+    rough = np.random.default_rng(0).standard_normal(exact.shape)
+    found = {"smooth": smooth, "waves": waves, "rough": rough, "factor": exact}
+    return {
+        name: np.abs(exact).max() * np.broadcast_to(one, exact.shape) / np.abs(one).max()
+        for name, one in found.items()
+    }
+
+
+def effectivity(problem, grid, exact, error):
+    names = unknowns_of(problem)
+    found = certify_field(problem, Field(grid, exact + error, names))
+    assert found.kind == "estimate"
+    assert np.isnan(found.lower)
+    energies = [energy_of(problem, Field(grid, one, names)) for one in (error, exact + error)]
+    return found.effectivity(np.sqrt(energies[0] / energies[1]))
+
+
+@pytest.mark.petsc
+@pytest.mark.parametrize(
+    ("name", "least", "largest"), [("bratu2d", 0.9, 1.1), ("p_laplacian2d", 0.4, 1.1)]
+)
+@pytest.mark.parametrize("index", range(3))
+def test_nonlinear_equations(name, least, largest, index):
+    """Within these constants, for errors of one to thirty per cent of every kind."""
+    problem = draw(name, index)
+    grid = problem.grid((24, 23))
+    exact = solve(problem, mesh=grid, solver_parameters=TIGHT).on(grid).values
+    for error in errors_like(exact).values():
+        for size in (0.01, 0.3):
+            assert least < effectivity(problem, grid, exact, size * error) < largest
+    assert certify_field(problem, Field(grid, exact, ("u",))).upper < 1e-6
+
+
+@pytest.mark.petsc
+def test_the_step_sees_a_turning_point():
+    """Near it −Δ − λ e^u is nearly singular: the residual alone is three times too small."""
+    problem = BratuProblem(6.5)
+    grid = problem.grid(24)
+    exact = solve(problem, mesh=grid, solver_parameters=TIGHT).on(grid).values
+    error = 0.01 * errors_like(exact)["smooth"]
+    assert 0.8 < effectivity(problem, grid, exact, error) < 1.0
+    system = problem.nonlinear_system(GridBlock.whole(grid))
+    residual = system.residual(np.pad(exact + error, ((0, 0), (1, 1), (1, 1))))[0]
+    dual = dual_energy(grid, problem.boundary_conditions, residual)
+    assert np.sqrt(dual / energy_of(problem, Field(grid, error, ("u",)))) < 0.3
+    found = certify_field(problem, Field(grid, 5.0 * exact, ("u",)))
+    assert found.kind == "none"  # on the other side of it
+    assert "not positive" in found.statement
+
+
+@pytest.mark.petsc
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        {"all": Neumann(0.0)},
+        {"all": Robin(2.0, 1.0)},
+        {
+            "x_lower": Dirichlet(1.0),
+            "x_upper": Robin(1.0, 0.0),
+            "y_lower": Periodic(),
+            "y_upper": Periodic(),
+        },
+    ],
+)
+def test_other_sides(conditions):
+    """Where the mean is free, the energy does not see it."""
+    source = -1.0 if "all" in conditions else 0.5
+    problem = BratuProblem(1.0 if "all" in conditions else 0.3, source, conditions)
+    wraps = (False, "y_lower" in conditions)
+    grid = StructuredGrid((12, 10), periodic=wraps)
+    exact = solve(problem, mesh=grid, solver_parameters=TIGHT).on(grid).values
+    if np.ptp(exact) < 1e-6:  # −Δu = e^u − 1 with ∂u/∂n = 0
+        error = 0.1 * np.cos(np.pi * grid.points()[0])[None]
+        found = certify_field(problem, Field(grid, exact + error, ("u",)))
+        assert found.effectivity(1.0) == pytest.approx(1.0, rel=0.3)
+        return
+    error = 0.05 * errors_like(exact)["waves"]
+    assert 0.8 < effectivity(problem, grid, exact, error) < 1.2
+
+
+@pytest.mark.parametrize("name", ["helmholtz1d", "helmholtz2d", "helmholtz2d_random"])
+@pytest.mark.parametrize("index", range(2))
+def test_waves(name, index):
+    """The residual is never much more than the error; less where the error is a wave itself."""
+    problem = draw(name, index)
+    grid = problem.grid(256 if name == "helmholtz1d" else 64)
+    exact = solved_directly(problem, grid)
+    for kind, error in errors_like(exact).items():
+        quotient = effectivity(problem, grid, exact, 0.1 * error)
+        assert (0.05 if kind == "factor" else 0.4) < quotient < 1.3
+    assert certify_field(problem, Field(grid, exact, unknowns_of(problem))).upper < 1e-8
+
+
+def test_real_waves():
+    """One unknown; a factor leaves the residual of the source alone."""
+    problem = HelmholtzProblem(3.0, 1.0, {"all": Dirichlet(0.0)}, dimension=2)
+    grid = problem.grid(20)
+    exact = solved_directly(problem, grid)
+    assert unknowns_of(problem) == ("u",)
+    assert 0.3 < effectivity(problem, grid, exact, 0.1 * exact) < 1.3
+
+
+def solved_directly(problem, grid):
+    system = problem.block_system(GridBlock.whole(grid))
+    size = len(system.names)
+    blocks = [
+        [
+            Stencil(
+                grid, system.offsets, np.ascontiguousarray(system.coefficients[:, row, column])
+            ).to_csr()
+            for column in range(size)
+        ]
+        for row in range(size)
+    ]
+    answer = spsolve(sparse.bmat(blocks).tocsc(), system.right_hand_side.ravel())
+    return answer.reshape(size, *grid.shape)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_where_waves_cannot_be_estimated():
+    resonant = HelmholtzProblem(np.pi * np.sqrt(2.0), 1.0, {"all": Dirichlet(0.0)}, dimension=2)
+    grid = resonant.grid(16)
+    found = certify_field(resonant, Field(grid, np.ones((1, 16, 16)), ("u",)))
+    assert (found.kind, "resonance" in found.statement) == ("none", True)
+    coarse = HelmholtzProblem(40.0)
+    found = certify_field(coarse, Field(grid, np.ones((2, 16, 16)), ("u_real", "u_imaginary")))
+    assert "points per wavelength" in found.statement
+    half = certify_field(coarse, Field(grid, np.ones((1, 16, 16)), ("u_real",)))
+    assert "no channel 'u_imaginary'" in half.statement
+    zero = certify_field(
+        HelmholtzProblem(8.0), Field(grid, np.zeros((2, 16, 16)), ("u_real", "u_imaginary"))
+    )
+    assert "prediction is zero" in zero.statement
+
+
+@pytest.mark.petsc
+def test_over_samples():
+    """Beside the true errors of several samples, channels together."""
+    problems = [draw("helmholtz2d", index) for index in range(2)]
+    grid = problems[0].grid(64)
+    targets = np.array([solved_directly(problem, grid) for problem in problems])
+    predictions = np.array([1.1 * one + 0.01 * np.abs(one).max() for one in targets])
+    found, remark = certified_errors(
+        problems, predictions, targets, grid, ("u_real", "u_imaginary")
+    )
+    assert (found.kind, remark) == ("estimate", "")
+    assert 0.05 < found.least_effectivity <= found.largest_effectivity < 1.3
+
+
+@pytest.mark.parametrize(
+    ("condition", "shift"),
+    [(Dirichlet(2.0), 0.0), (Dirichlet(2.0), 3.0), (Robin(1.5, 1.0), 0.0), (Periodic(), 3.0)],
+)
+def test_the_inverse_is_that_of_the_matrix(condition, shift):
+    conditions, periodic = {"all": condition}, isinstance(condition, Periodic)
+    grid = StructuredGrid((5, 4, 6), periodic=periodic)
+    matrix = DarcyProblem(1.0, 0.0, conditions, dimension=3).discretize(grid).stencil
+    residual = np.random.default_rng(1).standard_normal(grid.shape)
+    found = inverse_laplacian(grid, conditions, residual, shift=shift)
+    back = matrix.apply(found) + shift * found
+    np.testing.assert_allclose(back, residual, atol=1e-11)
+    dual = dual_energy(grid, conditions, residual, shift=shift)
+    assert dual == pytest.approx(np.vdot(residual, found), rel=1e-12)
+
+
+def test_constants_are_left_out_of_a_singular_inverse():
+    grid = StructuredGrid((6, 5))
+    conditions = {"all": Neumann(0.0)}
+    residual = np.random.default_rng(1).standard_normal(grid.shape)
+    found = inverse_laplacian(grid, conditions, residual, singular=True)
+    assert abs(found.mean()) < 1e-14
+    matrix = DarcyProblem(1.0, 0.0, conditions, dimension=2).discretize(grid).stencil
+    np.testing.assert_allclose(matrix.apply(found), residual - residual.mean(), atol=1e-12)
+
+
+def test_absorbing_sides_are_no_obstacle():
+    sides = {"x_lower": Dirichlet(1.0), "x_upper": Absorbing()}
+    problem = HelmholtzProblem(10.0, 0.0, sides, dimension=1)
+    grid = problem.grid(200)
+    exact = solved_directly(problem, grid)
+    assert 0.02 < effectivity(problem, grid, exact, 0.1 * np.ones_like(exact)) < 1.5
