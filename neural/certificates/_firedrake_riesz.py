@@ -15,7 +15,6 @@ from pdesolve.fem._firedrake_data import node_coordinates
 from pdesolve.fem._firedrake_forms import FormContext, LinearForm
 from pdesolve.fem._firedrake_linear import LinearFormSolver
 from pdesolve.fem._firedrake_meshes import NamedMesh, named_mesh
-from pdesolve.problems.boundary import USUAL, Robin
 from pdesolve.problems.darcy import DarcyProblem
 
 
@@ -28,9 +27,7 @@ def riesz_certificate(
     solver_parameters: Mapping[str, Any] | None,
 ) -> Certificate:
     """See :func:`neural.certificates.certify_on_mesh` (collective)."""
-    context, form, conditions = _posed(problem, mesh, element, degree)
-    if any(isinstance(condition, Robin) for condition in conditions.values()):
-        return Certificate.nothing("fem", "with Robin sides no bound is known on meshes")
+    context, form = _posed(problem, mesh, element, degree)
     space = form.bilinear.arguments()[-1].function_space()
     values = _as_elements(problem, prediction, context.space("CG", degree), space)
     for condition in form.boundary_conditions:
@@ -59,7 +56,7 @@ def energy_error(
     problem: DarcyProblem, prediction: Field, reference: Field, mesh: Any, element: str, degree: int
 ) -> float:
     """See :func:`neural.certificates.finite_elements.energy_error_on_mesh` (collective)."""
-    context, form, _ = _posed(problem, mesh, element, degree)
+    context, form = _posed(problem, mesh, element, degree)
     space = form.bilinear.arguments()[-1].function_space()
     given = context.space("CG", degree)
     values = [_as_elements(problem, field, given, space) for field in (prediction, reference)]
@@ -78,16 +75,13 @@ def energy_error(
 
 def _posed(
     problem: DarcyProblem, mesh: Any, element: str, degree: int
-) -> tuple[FormContext, LinearForm, Mapping[str, Any]]:
-    """Context and form with elements of one degree more, and the conditions by side."""
-    if element not in ("CG", "Q"):
-        raise InputError(f"element='{element}' has no values at points; use 'CG' or 'Q'")
+) -> tuple[FormContext, LinearForm]:
+    """Context and form with elements of one degree more."""
     own = mesh.mesh if isinstance(mesh, NamedMesh) else mesh
     ranks = own.comm if hasattr(own, "ufl_cell") else communicator(None)
     named = named_mesh(problem, mesh, ranks, tensor_cells=element == "Q")
     context = FormContext(named, element, degree + 1)
-    conditions = context.conditions(problem.boundary_conditions, USUAL)
-    return context, problem.weak_form(context), conditions
+    return context, problem.weak_form(context)
 
 
 def _as_elements(problem: DarcyProblem, prediction: Field, given: Any, space: Any) -> Any:
