@@ -12,11 +12,13 @@ from torch import Tensor
 from meshes.errors import InputError
 from meshes.structured import StructuredGrid
 from neural.certificates.certificate import Certificate
+from neural.certificates.wave_trajectories import certify_waves
 from neural.refinement.estimator import ResidualEstimator
 from neural.refinement.residuals import SpaceTimeResidual
 from neural.trajectory_surrogate import TrajectorySurrogate
 from pdesolve.problems.base import Problem
 from pdesolve.problems.evolution import EvolutionProblem
+from pdesolve.problems.wave import WaveProblem
 
 STATEMENT = (
     "an estimate: exact for linear equations and continuous time, equivalent to the error up to "
@@ -40,7 +42,8 @@ def certify_trajectory(
     Parameters
     ----------
     problem
-        With a form for the backend ``spectral``.
+        With a form for the backend ``spectral``. Waves have a bound of their own,
+        :func:`neural.certificates.wave_trajectories.certify_waves`.
     grid
         Where the frames sit.
     times
@@ -72,6 +75,8 @@ def certify_trajectory(
     >>> certify_trajectory(problem, grid, problem.times, frames).upper < 1e-4
     True
     """
+    if isinstance(problem, WaveProblem):
+        return certify_waves(problem, grid, times, np.asarray(frames), num_known)
     begin = time.perf_counter()
     given = torch.as_tensor(frames, dtype=torch.float64)
     residual = SpaceTimeResidual(problem, grid, times, given[:num_known])
@@ -199,7 +204,7 @@ def why_no_estimate(problem: Problem, grid: StructuredGrid, num_channels: int) -
     if "spectral" not in problem.backends or not all(grid.periodic):
         return "for trajectories an estimate is known on periodic boxes only, in Fourier modes"
     evolution = problem.spectral_evolution(grid)
-    names = evolution.names
+    names = problem.unknowns if isinstance(problem, WaveProblem) else evolution.names
     if evolution.reported_names != names:
         return (
             f"frames hold {', '.join(evolution.reported_names)}, and the equations in Fourier "

@@ -12,6 +12,7 @@ import numpy as np
 from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from neural.certificates.trajectories import certify_trajectory, why_no_estimate
+from neural.certificates.wave_trajectories import wave_error
 from neural.evaluation import metrics
 from neural.evaluation.certified import CertifiedErrors, compared
 from neural.evaluation.checks import check_trajectories, grid_of
@@ -23,6 +24,7 @@ from neural.refinement.residuals import SpaceTimeResidual
 from neural.training.windows import WindowDataset, WindowPlan
 from neural.trajectory_surrogate import TrajectorySurrogate
 from pdesolve.problems.evolution import EvolutionProblem
+from pdesolve.problems.wave import WaveProblem
 
 MOST_CERTIFIED = 20
 """Trajectories of a data set that are certified."""
@@ -168,16 +170,32 @@ def certified_rollouts(
         known = history[number]
         frames = np.concatenate([known, predicted[number]])
         found = certify_trajectory(problem, grid, times, frames, len(known))
-        residual = SpaceTimeResidual(problem, grid, times, known)
-        estimator = ResidualEstimator(residual)
-        modes = [residual.forward(_tensor(one[number])) for one in (predicted, future)]
-        size = estimator.size(modes[0])
+        if found.kind == "none":
+            return None, f"no certificate: {found.statement}"
         bounds.append(found.upper)
-        errors.append(estimator.norm(modes[0] - modes[1]) / size)
+        pair = predicted[number], future[number]
+        errors.append(_error_in_norm(problem, grid, times, known, *pair))
         seconds.append(found.seconds)
     if found is None:
         return None, "no certificate: the problems of the samples are not known"
     return compared(found, bounds, errors, seconds), ""
+
+
+def _error_in_norm(
+    problem: EvolutionProblem,
+    grid: StructuredGrid,
+    times: FloatArray,
+    known: FloatArray,
+    predicted: FloatArray,
+    future: FloatArray,
+) -> float:
+    """Relative error of one rollout in the norm of its certificate."""
+    if isinstance(problem, WaveProblem):
+        return wave_error(problem, grid, predicted, future)
+    residual = SpaceTimeResidual(problem, grid, times, known)
+    estimator = ResidualEstimator(residual)
+    modes = [residual.forward(_tensor(one)) for one in (predicted, future)]
+    return float(estimator.norm(modes[0] - modes[1]) / estimator.size(modes[0]))
 
 
 def _tensor(values: FloatArray) -> Any:

@@ -93,4 +93,4 @@ def test_frames_of_other_unknowns_than_those_of_the_equations_are_refused():
     frames = evolve(problem, mesh=grid, backend="spectral").on(grid)
     with pytest.raises(InputError, match="frames of 'wave1d' hold displacement, velocity"):
         SpaceTimeResidual(problem, grid, problem.times, frames[:3])
-    assert "frames hold displacement" in why_no_estimate(problem, grid, 2)
+    assert why_no_estimate(problem, grid, 2) == ""  # there is a bound that does without
