@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,16 +10,17 @@ from meshes.block import GridBlock
 from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from neural.certificates.certificate import Certificate
-from operators.stencil import Stencil
-from pdesolve.grid.finite_volume import diffusion_system
-from pdesolve.grid.laplacian_inverse import (
-    LARGEST_AXIS,
-    dual_energy,
-    homogeneous_conditions,
-    inverse_laplacian,
+from neural.certificates.norms import (
+    closed_sides,
+    constants_free,
+    is_invertible,
+    laplacian_energy,
+    mean_square,
+    wave_energy,
 )
+from operators.stencil import Stencil
+from pdesolve.grid.laplacian_inverse import dual_energy, inverse_laplacian
 from pdesolve.problems.base import Problem
-from pdesolve.problems.boundary import Condition, Dirichlet, Neumann, Robin
 from pdesolve.problems.helmholtz import HelmholtzProblem
 
 NONLINEAR = (
@@ -65,7 +65,7 @@ def estimate_nonlinear(problem: Problem, grid: StructuredGrid, values: FloatArra
     'estimate'
     """
     conditions = problem.boundary_conditions
-    if not _invertible(grid, conditions):
+    if not is_invertible(grid, conditions):
         return Certificate.nothing("grid", NO_LAPLACIAN)
     system = problem.nonlinear_system(GridBlock.whole(grid))
     if len(system.names) != 1:
@@ -79,7 +79,7 @@ def estimate_nonlinear(problem: Problem, grid: StructuredGrid, values: FloatArra
     if not energy > 0:
         reason = "the prediction is constant or zero: a relative error is not defined"
         return Certificate.nothing("grid", reason, residual=relative)
-    step = inverse_laplacian(grid, conditions, residual, singular=_constants_free(grid, conditions))
+    step = inverse_laplacian(grid, conditions, residual, singular=constants_free(grid, conditions))
     derivative = system.jacobian(ghosted).reshape(len(system.offsets), *grid.shape)
     image = Stencil(grid, system.offsets, derivative).apply(step)
     work, curvature = float(np.vdot(residual, step)), float(np.vdot(step, image))
@@ -133,8 +133,8 @@ def estimate_waves(
     >>> estimate_waves(problem, grid, np.ones((2, 32, 32))).norm
     'wave energy'
     """
-    conditions = _closed(problem, grid)
-    if not _invertible(grid, conditions):
+    conditions = closed_sides(problem, grid)
+    if not is_invertible(grid, conditions):
         return Certificate.nothing("grid", NO_LAPLACIAN)
     try:
         system = problem.block_system(GridBlock.whole(grid))
@@ -153,7 +153,7 @@ def estimate_waves(
     if not energy > 0:
         reason = "the prediction is zero: a relative error is not defined"
         return Certificate.nothing("grid", reason, residual=relative)
-    shift = _mean_square(problem, grid)
+    shift = mean_square(problem, grid)
     dual = sum(dual_energy(grid, conditions, part, shift=shift) for part in residual)
     return Certificate(
         "estimate",
@@ -162,70 +162,6 @@ def estimate_waves(
         math.sqrt(dual / energy),
         residual=relative,
         statement=WAVES,
-    )
-
-
-def laplacian_energy(problem: Problem, grid: StructuredGrid) -> Stencil:
-    """L, the finite volumes of −Δ under the same kinds of conditions.
-
-    Examples
-    --------
-    >>> from pdesolve.problems.nonlinear_elliptic import OneSidedReactionProblem
-    >>> problem = OneSidedReactionProblem(10.0, dimension=1)
-    >>> laplacian_energy(problem, problem.grid(4)).diagonal()
-    array([48., 32., 32., 48.])
-    """
-    return _shifted_laplacian(grid, problem.boundary_conditions, 0.0)
-
-
-def wave_energy(problem: HelmholtzProblem, grid: StructuredGrid) -> Stencil:
-    """L + k̄², the operator of the norm in which errors of waves are measured.
-
-    Examples
-    --------
-    >>> problem = HelmholtzProblem(2.0, dimension=1)
-    >>> wave_energy(problem, problem.grid(4)).diagonal()
-    array([20., 36., 36., 20.])
-    """
-    return _shifted_laplacian(grid, _closed(problem, grid), _mean_square(problem, grid))
-
-
-def _shifted_laplacian(
-    grid: StructuredGrid, conditions: Mapping[str, Condition], shift: float
-) -> Stencil:
-    sides = homogeneous_conditions(grid, conditions)
-    if sides is None:
-        raise InputError("the Laplacian under these conditions is no sum over the axes")
-    stencil = diffusion_system(grid, np.ones(grid.shape), np.zeros(grid.shape), sides).stencil
-    coefficients = stencil.coefficients.copy()
-    coefficients[0] += shift  # the centre
-    return Stencil(grid, stencil.offsets, coefficients)
-
-
-def _mean_square(problem: HelmholtzProblem, grid: StructuredGrid) -> float:
-    return float(np.mean(problem.wavenumber_on(grid) ** 2))
-
-
-def _closed(problem: HelmholtzProblem, grid: StructuredGrid) -> dict[str, Condition]:
-    """Homogeneous conditions; ∂u/∂n = 0 where a side absorbs."""
-    given = problem.boundary_conditions
-    found: dict[str, Condition] = {}
-    for side in grid.side_names:
-        condition = given[side if side in given else "all"]
-        found[side] = Dirichlet(0.0) if isinstance(condition, Dirichlet) else Neumann(0.0)
-    return found
-
-
-def _invertible(grid: StructuredGrid, conditions: Mapping[str, Condition]) -> bool:
-    return max(grid.shape) <= LARGEST_AXIS and homogeneous_conditions(grid, conditions) is not None
-
-
-def _constants_free(grid: StructuredGrid, conditions: Mapping[str, Condition]) -> bool:
-    """Whether no side holds the mean of u."""
-    sides = homogeneous_conditions(grid, conditions) or {}
-    return not any(
-        isinstance(one, Dirichlet) or (isinstance(one, Robin) and one.coefficient != 0.0)
-        for one in sides.values()
     )
 
 

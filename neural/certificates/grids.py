@@ -13,12 +13,8 @@ from meshes.errors import InputError
 from meshes.field import Field
 from meshes.structured import FloatArray, StructuredGrid
 from neural.certificates.certificate import Certificate
-from neural.certificates.estimates import (
-    estimate_nonlinear,
-    estimate_waves,
-    laplacian_energy,
-    wave_energy,
-)
+from neural.certificates.estimates import estimate_nonlinear, estimate_waves
+from neural.certificates.norms import laplacian_energy, wave_energy
 from neural.certificates.periodic import certify_periodic
 from neural.certificates.reactions import certify_one_sided_reaction
 from neural.surrogate import Surrogate

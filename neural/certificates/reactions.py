@@ -7,7 +7,8 @@ import numpy as np
 from meshes.block import GridBlock
 from meshes.structured import FloatArray, StructuredGrid
 from neural.certificates.certificate import Certificate
-from neural.certificates.estimates import estimate_nonlinear, laplacian_energy
+from neural.certificates.estimates import estimate_nonlinear
+from neural.certificates.norms import laplacian_energy
 from pdesolve.grid.laplacian_inverse import dual_energy
 from pdesolve.problems.boundary import Dirichlet, Neumann
 from pdesolve.problems.nonlinear_elliptic import OneSidedReactionProblem

@@ -42,7 +42,8 @@ def wrong_by(exact):
 
 def true_error(problem, mesh, field, solution):
     """In the certificate's norm, against the solution with the richer elements."""
-    from neural.certificates._firedrake_estimates import as_elements, posed
+    from neural.certificates._firedrake_estimates import as_elements
+    from neural.certificates._firedrake_norms import posed
     from pdesolve.fem._firedrake import firedrake
 
     found = posed(problem, mesh, "CG", 1)
