@@ -80,8 +80,8 @@ def certify_field(
     - convection and diffusion: an upper bound in the energy of the symmetric part;
     - diffusion with a monotone reaction: an upper bound in the Dirichlet energy;
     - diffusion on a periodic box in Fourier modes: two-sided, by Parseval;
-    - other nonlinear problems with one unknown and waves of one frequency: an estimate, since
-      nothing is known of the smallest singular value of the derivative;
+    - other nonlinear elliptic problems with one unknown and waves of one frequency: an
+      estimate, since nothing is known of the smallest singular value of the derivative;
     - states of problems in time, linear problems with several unknowns: none.
 
     Parameters
