@@ -52,8 +52,8 @@ def run(shape: int = 32, num_train: int = 64, num_test: int = 20, num_epochs: in
             f"{num_epochs} epochs, {num_test} test samples. "
             "Energy errors and bounds are relative to the prediction's energy norm; "
             "effectivity is bound (or estimate) over true error, against the discrete solution.",
-            "Times are medians on one thread of a shared machine. A certificate takes the "
-            "eigenvectors of each axis; a solve is the default one of the family.",
+            "Times are medians on one thread of a shared machine. A certificate takes "
+            "transforms of the axes; a solve is the default one of the family.",
         ],
     )
     for name in FAMILIES:

@@ -72,8 +72,8 @@ def certify_field(
 ) -> Certificate:
     """Bound or estimate the error of any field on a grid that is meant to solve a problem.
 
-    One Poisson problem under the same boundary conditions, solved by the eigenvectors of
-    each axis (of at most 2048 cells), gives the dual norm of the residual:
+    One Poisson problem under the same boundary conditions, solved by fast transforms of
+    the axes, gives the dual norm of the residual:
 
     - linear diffusion: m ≤ A/L ≤ M for the weights of the faces gives two-sided bounds in the
       energy norm, :func:`pdesolve.grid.error_bounds.error_bounds`;

@@ -10,9 +10,9 @@ from meshes.errors import InputError
 from meshes.structured import StructuredGrid
 from operators.stencil import Stencil
 from pdesolve.grid.finite_volume import diffusion_system
-from pdesolve.grid.laplacian_inverse import LARGEST_AXIS, homogeneous_conditions
+from pdesolve.grid.laplacian_inverse import homogeneous_conditions
 from pdesolve.problems.base import Problem
-from pdesolve.problems.boundary import Condition, Dirichlet, Neumann, Robin
+from pdesolve.problems.boundary import Condition, Dirichlet, Neumann
 from pdesolve.problems.helmholtz import HelmholtzProblem
 
 
@@ -66,17 +66,3 @@ def closed_sides(problem: HelmholtzProblem, grid: StructuredGrid) -> dict[str, C
         condition = given[side if side in given else "all"]
         found[side] = Dirichlet(0.0) if isinstance(condition, Dirichlet) else Neumann(0.0)
     return found
-
-
-def is_invertible(grid: StructuredGrid, conditions: Mapping[str, Condition]) -> bool:
-    """Whether −Δ can be inverted by the eigenvectors of each axis."""
-    return max(grid.shape) <= LARGEST_AXIS and homogeneous_conditions(grid, conditions) is not None
-
-
-def constants_free(grid: StructuredGrid, conditions: Mapping[str, Condition]) -> bool:
-    """Whether no side holds the mean of u."""
-    sides = homogeneous_conditions(grid, conditions) or {}
-    return not any(
-        isinstance(one, Dirichlet) or (isinstance(one, Robin) and one.coefficient != 0.0)
-        for one in sides.values()
-    )

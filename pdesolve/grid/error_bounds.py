@@ -11,7 +11,7 @@ from meshes.errors import InputError
 from meshes.structured import FloatArray
 from operators.stencil import Stencil
 from pdesolve.grid.finite_volume import diffusion_offsets, diffusion_system
-from pdesolve.grid.laplacian_inverse import LARGEST_AXIS, dual_energy, homogeneous_conditions
+from pdesolve.grid.laplacian_inverse import dual_energy, homogeneous_conditions, is_invertible
 from pdesolve.problems.base import LinearSystem
 from pdesolve.problems.boundary import Condition
 
@@ -48,7 +48,7 @@ def error_bounds(
 
     rᵀL⁻¹r / M ≤ ‖e‖_A² ≤ rᵀL⁻¹r / m.
 
-    L is inverted by the eigenvectors of each axis. Upper and lower bound differ by the
+    L is inverted by transforms of the axes. Upper and lower bound differ by the
     factor √(M/m) at most. The bounds hold for the discrete problem; its discretisation
     error comes on top.
 
@@ -67,8 +67,8 @@ def error_bounds(
     Returns
     -------
     ErrorBounds
-        With bounds where A or its symmetric part is a diffusion operator on a grid of at
-        most ``LARGEST_AXIS`` cells an axis.
+        With bounds where A or its symmetric part is a diffusion operator, and
+        :func:`pdesolve.grid.laplacian_inverse.is_invertible`.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def error_bounds(
     if ratios is None or not energy > 0:
         return ErrorBounds(relative)
     smallest, largest = ratios
-    dual = dual_energy(grid, conditions, residual, singular=system.constant_null_space)
+    dual = dual_energy(grid, conditions, residual)
     return ErrorBounds(
         relative,
         float(np.sqrt(dual / largest / energy)) if system.symmetric else float("nan"),
@@ -125,7 +125,7 @@ def _weight_ratios(
     grid = stencil.grid
     sides = homogeneous_conditions(grid, conditions)
     same = np.array_equal(stencil.offsets, diffusion_offsets(grid.dimension))
-    if sides is None or not same or max(grid.shape) > LARGEST_AXIS:
+    if sides is None or not same or not is_invertible(grid, conditions):
         return None
     if not system.symmetric:
         stencil = _symmetric_part(stencil)

@@ -1,4 +1,4 @@
-"""The inverse of −Δ + s on a grid, by the eigenvectors of each axis, and dual norms."""
+"""The inverse of −Δ + s on a grid by fast transforms, and dual norms."""
 
 from __future__ import annotations
 
@@ -9,18 +9,11 @@ import numpy as np
 from meshes.errors import InputError
 from meshes.structured import AXIS_NAMES, FloatArray, StructuredGrid
 from operators.spatial import ConstantFunction
-from pdesolve.grid.finite_volume import diffusion_system
-from pdesolve.problems.boundary import (
-    USUAL,
-    Condition,
-    Dirichlet,
-    Neumann,
-    Robin,
-    conditions_by_side,
-)
+from pdesolve.pc.fast_poisson import DIRICHLET, NEUMANN, AxisTransform, FastSolver
+from pdesolve.problems.boundary import Condition, Dirichlet, Neumann, Robin
 
 LARGEST_AXIS = 2048
-"""Cells along an axis above which the dense eigenvalue problem of that axis is too costly."""
+"""Cells along an axis with a Robin side, which has no fast transform, up to which it is taken."""
 
 
 def homogeneous_conditions(
@@ -53,35 +46,46 @@ def homogeneous_conditions(
     return found
 
 
+def is_invertible(grid: StructuredGrid, conditions: Mapping[str, Condition]) -> bool:
+    """Whether :func:`inverse_laplacian` takes these conditions, on so many cells.
+
+    Examples
+    --------
+    >>> is_invertible(StructuredGrid((4,)), {"all": Robin(lambda x: x[0], 0.0)})
+    False
+    """
+    sides = homogeneous_conditions(grid, conditions)
+    if sides is None or grid.location != "cell" or min(grid.shape) < 2:
+        return False
+    slow = {AXIS_NAMES.index(side[0]) for side, one in sides.items() if isinstance(one, Robin)}
+    return all(grid.shape[axis] <= LARGEST_AXIS for axis in slow)
+
+
 def inverse_laplacian(
     grid: StructuredGrid,
     conditions: Mapping[str, Condition],
     right_hand_side: FloatArray,
     *,
     shift: float = 0.0,
-    singular: bool = False,
 ) -> FloatArray:
     """Solve (L + s) z = r with L the finite volumes of −Δ under the same kinds of conditions.
 
     Parameters
     ----------
     grid
-        Cell-centred grid.
+        Cell-centred grid of two or more cells an axis.
     conditions
         Condition by side: Dirichlet, Neumann, Robin with a constant coefficient; their data
         do not matter.
     right_hand_side
         r, shape ``grid.shape``.
     shift
-        s ≥ 0, in 1/m².
-    singular
-        Whether L + s has the constants in its null space; the means of r and z are then left
-        out.
+        s ≥ 0, in 1/m². Where s = 0 and no side fixes the mean, those of r and z are left out.
 
     Raises
     ------
     InputError
-        If L is no sum over the axes under these conditions.
+        If L is no sum over the axes under these conditions, or the grid does not fit.
 
     Examples
     --------
@@ -89,11 +93,19 @@ def inverse_laplacian(
     >>> inverse_laplacian(grid, {"all": Neumann(0.0)}, np.ones(4), shift=2.0).round(12)
     array([0.5, 0.5, 0.5, 0.5])
     """
-    eigenvalues, vectors = _eigenvectors(grid, conditions, shift)
-    transformed = _over_axes(right_hand_side, vectors)
-    if singular:
-        _leave_out_constants(eigenvalues, transformed)
-    return _over_axes(transformed / eigenvalues, [one.T for one in vectors])
+    sides = homogeneous_conditions(grid, conditions)
+    if sides is None or not is_invertible(grid, conditions):
+        raise InputError(
+            "the Laplacian cannot be inverted by transforms of the axes: that takes two or more "
+            "cells along each and Dirichlet, Neumann or Robin conditions with a constant "
+            f"coefficient (on at most {LARGEST_AXIS} cells along that axis)"
+        )
+    transforms = []
+    for axis, (size, h) in enumerate(zip(grid.shape, grid.spacing, strict=True)):
+        ends = [_weight(sides.get(f"{AXIS_NAMES[axis]}_{end}"), h) for end in ("lower", "upper")]
+        transforms.append(AxisTransform(size, ends[0], ends[1], grid.periodic[axis]))
+    solver = FastSolver(transforms, [1.0 / h**2 for h in grid.spacing], shift)
+    return solver.solve(np.array(right_hand_side, dtype=np.float64))
 
 
 def dual_energy(
@@ -102,13 +114,12 @@ def dual_energy(
     residual: FloatArray,
     *,
     shift: float = 0.0,
-    singular: bool = False,
 ) -> float:
     """rᵀ(L + s)⁻¹r, with L and s as in :func:`inverse_laplacian`.
 
     Parameters
     ----------
-    grid, conditions, shift, singular
+    grid, conditions, shift
         As there.
     residual
         r, shape ``grid.shape``.
@@ -125,49 +136,14 @@ def dual_energy(
     >>> round(dual_energy(grid, {"all": Dirichlet(0.0)}, residual), 6)
     0.0625
     """
-    eigenvalues, vectors = _eigenvectors(grid, conditions, shift)
-    transformed = _over_axes(residual, vectors)
-    if singular:
-        _leave_out_constants(eigenvalues, transformed)
-    return float(np.sum(transformed**2 / eigenvalues))
+    return float(np.vdot(residual, inverse_laplacian(grid, conditions, residual, shift=shift)))
 
 
-def _eigenvectors(
-    grid: StructuredGrid, conditions: Mapping[str, Condition], shift: float
-) -> tuple[FloatArray, list[FloatArray]]:
-    """Eigenvalues of L + s, shape ``grid.shape``, and the eigenvectors along each axis."""
-    alike = homogeneous_conditions(grid, conditions)
-    if alike is None:
-        raise InputError("the Laplacian under these conditions is no sum over the axes")
-    sides = conditions_by_side(alike, grid.side_names, USUAL)
-    eigenvalues, vectors = np.full(grid.shape, shift), []
-    for axis in range(grid.dimension):
-        line = StructuredGrid(
-            (grid.shape[axis],),
-            (grid.lower[axis],),
-            (grid.upper[axis],),
-            (grid.periodic[axis],),
-        )
-        own = {
-            f"x{side[1:]}": condition
-            for side, condition in sides.items()
-            if side[0] == AXIS_NAMES[axis]
-        }
-        ones, zeros = np.ones(line.shape), np.zeros(line.shape)
-        matrix = diffusion_system(line, ones, zeros, own).stencil.to_csr().toarray()
-        values, columns = np.linalg.eigh(matrix)
-        eigenvalues += values.reshape((-1,) + (1,) * (grid.dimension - 1 - axis))
-        vectors.append(columns)
-    return eigenvalues, vectors
-
-
-def _over_axes(values: FloatArray, matrices: list[FloatArray]) -> FloatArray:
-    """The transpose of each axis' matrix applied along it."""
-    for matrix in matrices:  # the axis in front is transformed and moved to the back
-        values = np.moveaxis(np.tensordot(matrix, values, axes=(0, 0)), 0, -1)
-    return values
-
-
-def _leave_out_constants(eigenvalues: FloatArray, transformed: FloatArray) -> None:
-    constant = np.unravel_index(int(np.argmin(eigenvalues)), eigenvalues.shape)
-    transformed[constant], eigenvalues[constant] = 0.0, 1.0
+def _weight(condition: Condition | None, h: float) -> float:
+    """Of a side in units of an inner face: half a cell, in series with a Robin coefficient."""
+    if isinstance(condition, Dirichlet):
+        return DIRICHLET
+    if isinstance(condition, Robin):
+        transfer = float(condition.coefficient)  # type: ignore[arg-type]
+        return 2.0 * transfer * h / (transfer * h + 2.0)
+    return NEUMANN

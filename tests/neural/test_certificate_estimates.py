@@ -8,6 +8,7 @@ import scipy.sparse as sparse
 from scipy.sparse.linalg import spsolve
 
 from meshes.block import GridBlock
+from meshes.errors import InputError
 from meshes.field import Field
 from meshes.structured import StructuredGrid
 from neural.certificates import certify_field
@@ -15,7 +16,7 @@ from neural.certificates.grids import energy_of, unknowns_of
 from neural.evaluation.certified import certified_errors
 from operators.stencil import Stencil
 from pdesolve import get_family, sample_generator, solve
-from pdesolve.grid.laplacian_inverse import dual_energy, inverse_laplacian
+from pdesolve.grid.laplacian_inverse import dual_energy, inverse_laplacian, is_invertible
 from pdesolve.problems.boundary import Absorbing, Dirichlet, Neumann, Periodic, Robin
 from pdesolve.problems.darcy import DarcyProblem
 from pdesolve.problems.helmholtz import HelmholtzProblem
@@ -206,10 +207,21 @@ def test_constants_are_left_out_of_a_singular_inverse():
     grid = StructuredGrid((6, 5))
     conditions = {"all": Neumann(0.0)}
     residual = np.random.default_rng(1).standard_normal(grid.shape)
-    found = inverse_laplacian(grid, conditions, residual, singular=True)
+    found = inverse_laplacian(grid, conditions, residual)
     assert abs(found.mean()) < 1e-14
     matrix = DarcyProblem(1.0, 0.0, conditions, dimension=2).discretize(grid).stencil
     np.testing.assert_allclose(matrix.apply(found), residual - residual.mean(), atol=1e-12)
+
+
+def test_what_cannot_be_inverted():
+    grid = StructuredGrid((4, 1))
+    assert not is_invertible(grid, {"all": Dirichlet(0.0)})
+    with pytest.raises(InputError, match="two or more cells"):
+        inverse_laplacian(grid, {"all": Dirichlet(0.0)}, np.ones((4, 1)))
+    long = StructuredGrid(5000)
+    assert is_invertible(long, {"all": Neumann(0.0)})
+    assert not is_invertible(long, {"all": Robin(1.0, 0.0)})
+    assert not is_invertible(long, {"x_lower": Dirichlet(0.0)})
 
 
 def test_absorbing_sides_are_no_obstacle():
