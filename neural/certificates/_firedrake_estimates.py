@@ -14,10 +14,11 @@ from neural.certificates._firedrake_norms import Posed, posed
 from neural.certificates.certificate import Certificate
 from pdesolve.fem._firedrake import firedrake, raise_together
 from pdesolve.fem._firedrake_data import node_coordinates
-from pdesolve.fem._firedrake_forms import LinearForm
+from pdesolve.fem._firedrake_forms import LinearForm, NonlinearForm
 from pdesolve.fem._firedrake_linear import LinearFormSolver
 from pdesolve.fem._firedrake_state import channel_names
 from pdesolve.problems.base import Problem
+from pdesolve.problems.helmholtz import HelmholtzProblem
 
 STEP = (
     "estimated by one step from the prediction along the residual's Poisson solution, with "
@@ -28,6 +29,12 @@ DUAL = (
     "{constant}"
 )
 MONOTONE = "guaranteed for the solution with elements of degree {degree} on this mesh"
+FAR = (
+    "; here the residual is nearly as large as that of zero, or larger: the prediction is far from "
+    "a solution, and its error can be many times the estimate"
+)
+LARGE_RESIDUAL = 0.5
+"""Dual norm of the residual beside that of zero, from which on an estimate is called far."""
 # blocks of a norm do not see each other
 PARTS: dict[str, Any] = {
     "ksp_type": "cg",
@@ -48,25 +55,39 @@ def estimate_on_mesh(
     solver_parameters: Mapping[str, Any] | None,
 ) -> Certificate:
     """See :func:`neural.certificates.certify_on_mesh` (collective)."""
-    found = posed(problem, mesh, element, degree)
+    try:
+        found = posed(problem, mesh, element, degree)
+    except InputError as wrong:
+        if not isinstance(problem, HelmholtzProblem):
+            raise
+        return Certificate.nothing("fem", str(wrong))  # too few points for the waves
     if found is None:
         return Certificate.nothing("fem", f"no norm is known for the unknowns of '{problem.name}'")
+    missing = [name for name in channels_of(found) if name not in prediction.names]
+    if missing:
+        reason = f"the prediction has no channel '{missing[0]}', which the equations want"
+        return Certificate.nothing("fem", reason)
     values = as_elements(found, prediction)
     energy = found.size(values)
     if not energy > 0:
         return Certificate.nothing("fem", "the prediction's norm is zero or not finite")
-    residual, derivative, relative = _residual(found, values)
+    residual, derivative, sizes = _residual(found, values)
+    relative = sizes[0] / sizes[1] if sizes[1] > 0 else math.nan
+    if not math.isfinite(sizes[0]):
+        reason = "the residual of the prediction is not finite: it is far from any solution"
+        return Certificate.nothing("fem", reason)
     riesz = _riesz(found, residual, solver_parameters)
     work = float(firedrake.assemble(firedrake.action(residual, riesz)))
-    length = 1.0
+    length, text = 1.0, MONOTONE if found.monotone else DUAL if found.constant else STEP
     if not found.constant and not found.monotone and work > 0:
         image = firedrake.action(derivative, riesz)
         curvature = float(firedrake.assemble(firedrake.action(image, riesz)))
         length = work / curvature if curvature > 0 else math.nan
+        if isinstance(found.form, NonlinearForm):
+            text += FAR if _is_far(found, found.form, work, solver_parameters) else ""
     if not (math.isfinite(work) and math.isfinite(length)):
         reason = "the linearised equation is not positive there: the prediction is far off"
         return Certificate.nothing("fem", reason, residual=relative)
-    text = MONOTONE if found.monotone else DUAL if found.constant else STEP
     return Certificate(
         "guaranteed" if found.monotone else "estimate",
         "fem",
@@ -75,6 +96,19 @@ def estimate_on_mesh(
         residual=relative,
         statement=text.format(degree=degree + 1, constant=found.constant),
     )
+
+
+def _is_far(
+    found: Posed, form: NonlinearForm, work: float, solver_parameters: Mapping[str, Any] | None
+) -> bool:
+    """Whether the residual is nearly as large as that of zero, in the dual norm."""
+    form.state.assign(0.0)  # the residual is one in the state
+    for condition in form.boundary_conditions:
+        condition.apply(form.state)
+    residual = -form.residual
+    riesz = _riesz(found, residual, solver_parameters)
+    largest = float(firedrake.assemble(firedrake.action(residual, riesz)))
+    return 0 < LARGE_RESIDUAL**2 * largest < work
 
 
 def estimated_error(
@@ -103,7 +137,17 @@ def as_elements(found: Posed, prediction: Field) -> Any:
         _read(part, name, prediction, found.given)
     for condition in form.boundary_conditions:
         condition.apply(answer)
+    if form.finish is not None:  # constants that the equations do not see
+        form.finish(answer)
     return answer
+
+
+def channels_of(found: Posed) -> tuple[str, ...]:
+    """Names of the channels that a prediction must have."""
+    function = firedrake.Function(found.space)
+    parts = function.subfunctions if found.mixed else (function,)
+    pairs = zip(found.form.names, parts, strict=True)
+    return tuple(channel for name, part in pairs for channel in channel_names(name, part))
 
 
 def _read(part: Any, name: str, prediction: Field, degree: int) -> None:
@@ -130,19 +174,17 @@ def _read(part: Any, name: str, prediction: Field, degree: int) -> None:
     part.interpolate(given)
 
 
-def _residual(found: Posed, values: Any) -> tuple[Any, Any, float]:
-    """−F(v), F'(v), and the size of F(v) beside that of F(0)."""
+def _residual(found: Posed, values: Any) -> tuple[Any, Any, tuple[float, float]]:
+    """−F(v), F'(v), and the sizes of F(v) and F(0)."""
     form = found.form
     if isinstance(form, LinearForm):
         load, residual = form.linear, form.linear - firedrake.action(form.bilinear, values)
-        sizes = [_vector_norm(form, functional) for functional in (residual, load)]
-        return residual, form.bilinear, sizes[0] / sizes[1] if sizes[1] > 0 else math.nan
+        return residual, form.bilinear, (_vector_norm(form, residual), _vector_norm(form, load))
     form.state.assign(0.0)
     load_size = _vector_norm(form, form.residual)
     form.state.assign(values)
     derivative = form.jacobian or firedrake.derivative(form.residual, form.state)
-    size = _vector_norm(form, form.residual)
-    return -form.residual, derivative, size / load_size if load_size > 0 else math.nan
+    return -form.residual, derivative, (_vector_norm(form, form.residual), load_size)
 
 
 def _vector_norm(form: Any, functional: Any) -> float:

@@ -12,11 +12,16 @@ from pdesolve.fem._firedrake import communicator, firedrake, ufl
 from pdesolve.fem._firedrake_forms import FormContext, LinearForm, NonlinearForm
 from pdesolve.fem._firedrake_meshes import NamedMesh, named_mesh
 from pdesolve.problems.base import Problem
+from pdesolve.problems.boundary import Absorbing, Robin
 from pdesolve.problems.flow import FlowProblem
 from pdesolve.problems.helmholtz import HelmholtzProblem
 from pdesolve.problems.nonlinear_elliptic import OneSidedReactionProblem
 
 WAVES = "errors that are waves themselves can be larger by a factor of the order of k times the box"
+RESONANT = (
+    "no side absorbs, so near a resonance errors that are waves themselves can be larger by any "
+    "factor"
+)
 FLOWS = "the error can be larger by a constant that grows with the Reynolds number"
 
 
@@ -78,15 +83,21 @@ def posed(problem: Problem, mesh: Any, element: str, degree: int) -> Posed | Non
         k = context.data(problem.wavenumber, name="wavenumber")
         volume = firedrake.assemble(1.0 * ufl.dx(domain=context.mesh))
         square = float(firedrake.assemble(k**2 * ufl.dx(domain=context.mesh))) / float(volume)
-        return Posed(form, space, _sobolev(square), "wave energy", WAVES, degree)
-    if isinstance(problem, FlowProblem):
+        absorbs = any(isinstance(one, Absorbing) for one in problem.boundary_conditions.values())
+        text = WAVES if absorbs else RESONANT
+        return Posed(form, space, _sobolev(square), "wave energy", text, degree)
+    if isinstance(problem, FlowProblem) and len(space) == 2:
         viscosity = context.data(problem.viscosity, name="viscosity")
         return Posed(form, space, _of_flows(viscosity), "flow energy", FLOWS, degree)
     if len(space) > 1:
         return None
     square = 0.0 if form.boundary_conditions else 1.0 / _length(context.mesh) ** 2
     name = "Dirichlet energy" if form.boundary_conditions else "H1"
-    monotone = isinstance(problem, OneSidedReactionProblem) and square == 0
+    monotone = (
+        isinstance(problem, OneSidedReactionProblem)
+        and square == 0
+        and not any(isinstance(one, Robin) for one in problem.boundary_conditions.values())
+    )
     return Posed(form, space, _sobolev(square), name, "", degree, monotone)
 
 

@@ -80,7 +80,7 @@ class Certificate:
         """Name and text, for tables."""
         found = []
         if math.isfinite(self.residual):
-            found.append(("residual |b - A u| / |b|", f"{self.residual:.2e}"))
+            found.append(("relative residual", f"{self.residual:.2e}"))
         if self.kind == "none":
             return [*found, ("error", f"not known: {self.statement}")]
         if math.isfinite(self.lower):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from meshes.block import GridBlock
+from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from neural.certificates.certificate import Certificate
-from neural.certificates.estimates import estimate_nonlinear
+from neural.certificates.estimates import NO_LAPLACIAN, estimate_nonlinear
 from neural.certificates.norms import laplacian_energy
-from pdesolve.grid.laplacian_inverse import dual_energy
+from pdesolve.grid.laplacian_inverse import dual_energy, is_invertible
 from pdesolve.problems.boundary import Dirichlet, Neumann
 from pdesolve.problems.nonlinear_elliptic import OneSidedReactionProblem
 
@@ -25,7 +26,7 @@ def certify_one_sided_reaction(
     Parameters
     ----------
     problem
-        With Dirichlet and Neumann sides; with others it is
+        With Dirichlet sides, and Neumann ones beside them; with others it is
         :func:`neural.certificates.estimates.estimate_nonlinear`.
     grid
         Cell-centred grid.
@@ -40,8 +41,11 @@ def certify_one_sided_reaction(
     'guaranteed'
     """
     conditions = problem.boundary_conditions
-    if not all(isinstance(item, Dirichlet | Neumann) for item in conditions.values()):
+    kinds = tuple(type(item) for item in conditions.values())
+    if Dirichlet not in kinds or not set(kinds) <= {Dirichlet, Neumann}:
         return estimate_nonlinear(problem, grid, values)
+    if not is_invertible(grid, conditions):
+        return Certificate.nothing("grid", NO_LAPLACIAN)
     system = problem.nonlinear_system(GridBlock.whole(grid))
     residual = -system.residual(np.pad(values, 1)[None])[0]
     load = -system.residual(np.pad(0 * values, 1)[None])[0]
@@ -52,11 +56,15 @@ def certify_one_sided_reaction(
         return Certificate.nothing(
             "grid", "the prediction is zero: a relative error is not defined", residual=relative
         )
+    try:
+        dual = dual_energy(grid, conditions, residual)
+    except InputError as wrong:
+        return Certificate.nothing("grid", str(wrong), residual=relative)
     return Certificate(
         "guaranteed",
         "grid",
         "Dirichlet energy",
-        float(np.sqrt(dual_energy(grid, conditions, residual) / energy)),
+        float(np.sqrt(dual / energy)),
         residual=relative,
         statement="guaranteed for the exact solution of the discrete equations on this grid; "
         "their discretisation error comes on top",

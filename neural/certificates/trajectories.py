@@ -58,7 +58,7 @@ def certify_trajectory(
     Certificate
         Relative to the prediction in the norm of
         :meth:`neural.refinement.estimator.ResidualEstimator.errors`; `residual` is the residual
-        over ∂u/∂t, in the dual norm.
+        over ∂u/∂t, in the dual norm. For waves a bound in their energy, without `residual`.
 
     Raises
     ------

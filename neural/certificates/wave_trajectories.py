@@ -11,8 +11,9 @@ import numpy.typing as npt
 from meshes.errors import InputError
 from meshes.structured import FloatArray, StructuredGrid
 from neural.certificates.certificate import Certificate
+from neural.certificates.wave_energies import WaveEnergies
+from pdesolve.problems.boxes import check_grid
 from pdesolve.problems.wave import WaveProblem
-from pdesolve.spectral.wave import signed_wavenumber
 
 NORM = "wave energy (mean over frames)"
 STATEMENT = (
@@ -56,7 +57,8 @@ def certify_waves(
     Raises
     ------
     InputError
-        If shapes and times do not fit, or values are not finite.
+        If the problem has sides or a speed that varies, or is of another box than the grid; if
+        shapes and times do not fit, or values are not finite.
 
     References
     ----------
@@ -73,8 +75,9 @@ def certify_waves(
     True
     """
     begin = time.perf_counter()
+    _check_problem(problem, grid)
     states, instants = _checked(grid, times, frames, num_known)
-    energies = _Energies(problem, grid)
+    energies = WaveEnergies(problem, grid)
     modes = energies.modes(states[num_known - 1 :])
     steps = np.diff(instants[num_known - 1 :])
     missed = [
@@ -110,7 +113,7 @@ def wave_error(
     >>> round(wave_error(problem, grid, frames, 1.25 * frames), 12)
     0.25
     """
-    energies = _Energies(problem, grid)
+    energies = WaveEnergies(problem, grid)
     errors, sizes = (
         sum(energies.squared(one) for one in energies.modes(part))
         for part in (reference - predicted, predicted)
@@ -120,41 +123,16 @@ def wave_error(
     return float(np.sqrt(errors / sizes))
 
 
-class _Energies:
-    """Energies and the exact flow in Fourier modes."""
-
-    def __init__(self, problem: WaveProblem, grid: StructuredGrid) -> None:
-        self.axes = tuple(range(-grid.dimension, 0))
-        self.speed = float(problem.speed)  # type: ignore[arg-type]
-        self.frequency = self.speed * np.abs(signed_wavenumber(grid))
-        # modes of the half that is not kept count too
-        self.weights = np.full(self.frequency.shape, 2.0)
-        self.weights[..., 0] = 1.0
-        if grid.shape[-1] % 2 == 0:
-            self.weights[..., -1] = 1.0
-        self.mean = np.zeros(self.frequency.shape)
-        self.mean.reshape(-1)[0] = 1.0
-
-    def modes(self, states: FloatArray) -> npt.NDArray[np.complex128]:
-        return np.asarray(np.fft.rfftn(states, axes=self.axes))
-
-    def squared(self, mode: npt.NDArray[np.complex128]) -> float:
-        """Of one frame, up to the factor of the transform."""
-        displacement, velocity = np.abs(mode) ** 2
-        return float(np.sum(self.weights * (self.frequency**2 * displacement + velocity)))
-
-    def flow(self, mode: npt.NDArray[np.complex128], step: float) -> npt.NDArray[np.complex128]:
-        """The state a step later; waves without a direction stay as the solver leaves them."""
-        displacement, velocity = mode
-        angle = self.frequency * step
-        turning = self.frequency > 0
-        quotient = np.divide(np.sin(angle), self.frequency, where=turning, out=step * self.mean)
-        return np.stack(
-            [
-                np.cos(angle) * displacement + quotient * velocity,
-                np.cos(angle) * velocity - self.frequency * np.sin(angle) * displacement,
-            ]
+def _check_problem(problem: WaveProblem, grid: StructuredGrid) -> None:
+    """Refuse sides, speeds that vary or are not positive, and grids of another box."""
+    if "spectral" not in problem.backends:
+        raise InputError(
+            "the bound is for waves of one speed on a box that is periodic on every axis; for "
+            "others none is known"
         )
+    if not float(problem.speed) > 0:  # type: ignore[arg-type]
+        raise InputError(f"the speed must be positive, not {problem.speed!r}")
+    check_grid(problem, grid)
 
 
 def _checked(
@@ -169,9 +147,11 @@ def _checked(
             f"frames of shape {states.shape} are not (time, 2, {', '.join(map(str, grid.shape))}): "
             "displacement and velocity"
         )
-    if instants.shape != states.shape[:1] or not (np.diff(instants) > 0).all():
+    increasing = np.isfinite(instants).all() and (np.diff(instants) > 0).all()
+    if instants.shape != states.shape[:1] or not increasing:
         raise InputError(
-            f"{len(states)} frames need as many increasing times, not {instants.tolist()[:6]} ..."
+            f"{len(states)} frames need as many finite, increasing times, not "
+            f"{instants.tolist()[:6]} ..."
         )
     if not 1 <= num_known < len(states):
         raise InputError(f"num_known={num_known} must leave some of the {len(states)} frames")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -81,51 +82,75 @@ def certified_errors(
     Returns
     -------
     errors, remark
-        Nothing, with the reason, where no bound is known.
+        Nothing, with the reason, where no bound is known. Samples without an estimate are left
+        out, and the remark counts them.
     """  # fmt: skip
-    bounds, errors, seconds = [], [], []
-    found = None
+    found: list[Certificate] = []
+    errors: list[float] = []
     for problem, prediction, target in zip(
         problems[:MOST_SAMPLES], predictions, targets, strict=False
     ):
         field = Field(grid, prediction, tuple(names))
-        found = certify_field(problem, field)
-        if found.kind == "none":
-            return None, f"no certificate: {found.statement}"
+        found.append(certify_field(problem, field))
+        if found[-1].kind == "none":
+            errors.append(math.nan)
+            continue
         error = Field(grid, target - prediction, tuple(names))
         squares = [energy_of(problem, item) for item in (error, field)]
-        bounds.append(found.upper)
         errors.append(float(np.sqrt(max(squares[0], 0.0) / squares[1])))
-        seconds.append(found.seconds)
-    if found is None:
-        return None, "no certificate: the problems of the samples are not known"
-    return compared(found, bounds, errors, seconds), ""
+    return compared(found, errors)
 
 
 def compared(
-    found: Certificate, bounds: Sequence[float], errors: Sequence[float], seconds: Sequence[float]
-) -> CertifiedErrors:
+    certificates: Sequence[Certificate], errors: Sequence[float]
+) -> tuple[CertifiedErrors | None, str]:
     """Certificates of several samples beside their true errors.
 
     Parameters
     ----------
-    found
-        Of one of the samples.
-    bounds, errors, seconds
-        Upper bound, true error in the same norm, and time of each certificate.
-    """
-    true = np.array(errors)
-    sharpness = np.array(bounds) / np.maximum(true, np.finfo(np.float64).tiny)
+    certificates
+        One a sample.
+    errors
+        True error of each in the certificate's norm; of no meaning where there is none.
+
+    Returns
+    -------
+    errors, remark
+        Nothing, with the reason, where no sample has a bound or an estimate; else a remark if
+        some have none.
+
+    Examples
+    --------
+    >>> one = Certificate("estimate", "grid", "energy", 0.2, statement="of A u = b")
+    >>> other = Certificate.nothing("grid", "the prediction is far off")
+    >>> found, remark = compared([one, other], [0.1, 0.0])
+    >>> found.num_samples, found.mean_effectivity, remark
+    (1, 2.0, 'no certificate for 1 of 2 samples: the prediction is far off')
+    """  # fmt: skip
+    known = [number for number, one in enumerate(certificates) if one.kind != "none"]
+    reasons = [one.statement for one in certificates if one.kind == "none"]
+    if not certificates:
+        return None, "no certificate: the problems of the samples are not known"
+    if not known:
+        return None, f"no certificate: {reasons[0]}"
+    bounds = np.array([certificates[number].upper for number in known])
+    true = np.array([errors[number] for number in known])
+    sharpness = bounds / np.maximum(true, np.finfo(np.float64).tiny)
+    first = certificates[known[0]]
+    remark = ""
+    if reasons:
+        share = f"{len(reasons)} of {len(certificates)}"
+        remark = f"no certificate for {share} samples: {reasons[0]}"
     return CertifiedErrors(
-        kind=found.kind,
-        norm=found.norm,
-        statement=found.statement,
-        num_samples=len(bounds),
-        mean_bound=float(np.mean(bounds)),
-        worst_bound=float(np.max(bounds)),
+        kind=first.kind,
+        norm=first.norm,
+        statement=first.statement,
+        num_samples=len(known),
+        mean_bound=float(bounds.mean()),
+        worst_bound=float(bounds.max()),
         mean_error=float(true.mean()),
         least_effectivity=float(sharpness.min()),
         mean_effectivity=float(sharpness.mean()),
         largest_effectivity=float(sharpness.max()),
-        seconds=float(np.median(seconds)),
-    )
+        seconds=float(np.median([certificates[number].seconds for number in known])),
+    ), remark

@@ -13,7 +13,7 @@ from neural.evaluation import metrics
 from neural.evaluation.certified import certified_errors
 from neural.evaluation.checks import check_steady, grid_of
 from neural.evaluation.points import measure_points, timed_predictions
-from neural.evaluation.problems import problems_of, solved_finer, zero_sides_of
+from neural.evaluation.problems import problems_of, solved_by_another, solved_finer, zero_sides_of
 from neural.evaluation.report import DatasetErrors, EvaluationReport
 from neural.evaluation.rollouts import measure_rollouts, windows_of
 from neural.evaluation.solver_times import break_even, default_solve_seconds
@@ -166,6 +166,8 @@ def _measure(
     if not remark:
         certified, remark = certified_errors(problems, predictions, targets, grid, info.outputs)
     remarks += [remark] if remark and problems else []
+    other = solved_by_another(info, "grid") if certified else ""
+    remarks += [other] if other else []
     bands = metrics.band_errors(predictions, targets, grid)
     found.update({f"band_{name}": values for name, values in bands.items()})
 

@@ -80,6 +80,25 @@ def solved_finer(info: Any) -> str:
     )
 
 
+def solved_by_another(info: Any, backend: str) -> str:
+    """Remark that the stored solutions are of another backend than certificates; else empty.
+
+    Parameters
+    ----------
+    info
+        Of the data set.
+    backend
+        Whose discrete equations the certificates are about.
+    """
+    other = info.settings.get("strategy", {}).get("backend", backend)
+    if other == backend:
+        return ""
+    return (
+        f"certificates are about the equations of backend '{backend}', the samples were solved by "
+        f"'{other}': the difference of the two counts in the quotient of bound and error"
+    )
+
+
 def zero_sides_of(problem: Problem, grid: StructuredGrid) -> tuple[str, ...]:
     """Names of the sides where the value zero is given."""
     given = problem.boundary_conditions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from neural.certificates.wave_trajectories import wave_error
 from neural.evaluation import metrics
 from neural.evaluation.certified import CertifiedErrors, compared
 from neural.evaluation.checks import check_trajectories, grid_of
-from neural.evaluation.problems import problems_of, solved_finer
+from neural.evaluation.problems import problems_of, solved_by_another, solved_finer
 from neural.evaluation.report import DatasetErrors
 from neural.evaluation.solver_times import break_even, default_solve_seconds
 from neural.refinement.estimator import ResidualEstimator
@@ -108,6 +109,8 @@ def measure_rollouts(
     if not reason:
         certified, reason = certified_rollouts(problems, grid, times, first[0], first[1], first[2])
     remarks += [reason] if reason and problems else []
+    other = solved_by_another(info, "spectral") if certified else ""
+    remarks += [other] if other else []
     until = (float(info.times[0]), float(times[-1]))
     solver, note = default_solve_seconds(problems[:num_timed_solves], grid, until)
     remarks += [note] if note else []
@@ -161,24 +164,18 @@ def certified_rollouts(
     errors, remark
         Nothing, with the reason, where no estimate is known.
     """  # fmt: skip
-    bounds, errors, seconds = [], [], []
-    found = None
+    found, errors = [], []
     for number, problem in enumerate(problems[:MOST_CERTIFIED]):
         reason = why_no_estimate(problem, grid, predicted.shape[2])
         if reason or not isinstance(problem, EvolutionProblem):
             return None, f"no certificate: {reason}"
         known = history[number]
         frames = np.concatenate([known, predicted[number]])
-        found = certify_trajectory(problem, grid, times, frames, len(known))
-        if found.kind == "none":
-            return None, f"no certificate: {found.statement}"
-        bounds.append(found.upper)
+        found.append(certify_trajectory(problem, grid, times, frames, len(known)))
         pair = predicted[number], future[number]
-        errors.append(_error_in_norm(problem, grid, times, known, *pair))
-        seconds.append(found.seconds)
-    if found is None:
-        return None, "no certificate: the problems of the samples are not known"
-    return compared(found, bounds, errors, seconds), ""
+        none = found[-1].kind == "none"
+        errors.append(math.nan if none else _error_in_norm(problem, grid, times, known, *pair))
+    return compared(found, errors)
 
 
 def _error_in_norm(

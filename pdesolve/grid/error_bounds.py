@@ -104,7 +104,10 @@ def error_bounds(
     if ratios is None or not energy > 0:
         return ErrorBounds(relative)
     smallest, largest = ratios
-    dual = dual_energy(grid, conditions, residual)
+    try:
+        dual = dual_energy(grid, conditions, residual)
+    except InputError:  # nearly singular
+        return ErrorBounds(relative)
     return ErrorBounds(
         relative,
         float(np.sqrt(dual / largest / energy)) if system.symmetric else float("nan"),

@@ -9,11 +9,13 @@ import numpy as np
 from meshes.errors import InputError
 from meshes.structured import AXIS_NAMES, FloatArray, StructuredGrid
 from operators.spatial import ConstantFunction
-from pdesolve.pc.fast_poisson import DIRICHLET, NEUMANN, AxisTransform, FastSolver
+from pdesolve.pc.fast_poisson import DIRICHLET, NEUMANN, AxisTransform
 from pdesolve.problems.boundary import Condition, Dirichlet, Neumann, Robin
 
 LARGEST_AXIS = 2048
 """Cells along an axis with a Robin side, which has no fast transform, up to which it is taken."""
+SMALLEST_EIGENVALUE = 1e-11
+"""Of L + s beside its largest; rounding would decide on smaller ones."""
 
 
 def homogeneous_conditions(
@@ -85,7 +87,8 @@ def inverse_laplacian(
     Raises
     ------
     InputError
-        If L is no sum over the axes under these conditions, or the grid does not fit.
+        If L is no sum over the axes under these conditions, the grid does not fit, or L + s is
+        too near a singular one.
 
     Examples
     --------
@@ -100,12 +103,29 @@ def inverse_laplacian(
             "cells along each and Dirichlet, Neumann or Robin conditions with a constant "
             f"coefficient (on at most {LARGEST_AXIS} cells along that axis)"
         )
-    transforms = []
+    transforms, eigenvalues = [], np.full(grid.shape, shift)
     for axis, (size, h) in enumerate(zip(grid.shape, grid.spacing, strict=True)):
         ends = [_weight(sides.get(f"{AXIS_NAMES[axis]}_{end}"), h) for end in ("lower", "upper")]
-        transforms.append(AxisTransform(size, ends[0], ends[1], grid.periodic[axis]))
-    solver = FastSolver(transforms, [1.0 / h**2 for h in grid.spacing], shift)
-    return solver.solve(np.array(right_hand_side, dtype=np.float64))
+        transform = AxisTransform(size, ends[0], ends[1], grid.periodic[axis])
+        along = [-1 if k == axis else 1 for k in range(grid.dimension)]
+        eigenvalues = eigenvalues + transform.eigenvalues.reshape(along) / h**2
+        transforms.append(transform)
+    constants = (0,) * grid.dimension  # the mode of the mean, where it is one
+    free = shift == 0 and eigenvalues[constants] == 0
+    if free:
+        eigenvalues[constants] = np.inf
+    if eigenvalues.min() < SMALLEST_EIGENVALUE * eigenvalues[np.isfinite(eigenvalues)].max():
+        raise InputError(
+            "the Laplacian is too near a singular one to be inverted: its sides hardly hold the "
+            "mean, or the box is too long"
+        )
+    values = np.array(right_hand_side, dtype=np.float64)
+    for axis, transform in enumerate(transforms):
+        values = transform.forward(values, axis)
+    values /= eigenvalues
+    for axis, transform in enumerate(transforms):
+        values = transform.backward(values, axis)
+    return values
 
 
 def dual_energy(

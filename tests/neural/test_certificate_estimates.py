@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sparse
@@ -230,3 +232,89 @@ def test_absorbing_sides_are_no_obstacle():
     grid = problem.grid(200)
     exact = solved_directly(problem, grid)
     assert 0.02 < effectivity(problem, grid, exact, 0.1 * np.ones_like(exact)) < 1.5
+
+
+@pytest.mark.parametrize(
+    ("condition", "size"),
+    [(Robin(1e-8, 0.0), 512), (Robin(1e-10, 0.0), 64), (Robin(1e-2, 0.0), 64)],
+)
+def test_a_mean_that_is_hardly_held_gives_no_false_bound(condition, size):
+    """Either a bound that holds, or none."""
+    problem = DarcyProblem(1.0, 1.0, {"all": condition}, dimension=1)
+    grid = problem.grid(size)
+    system = problem.discretize(grid)
+    exact = spsolve(system.stencil.to_csr().tocsc(), system.right_hand_side)
+    found = certify_field(problem, Field(grid, 1.3 * exact[None], ("pressure",)))
+    assert found.kind == ("guaranteed" if condition.coefficient == 1e-2 else "none")
+    if found.kind == "guaranteed":
+        assert found.upper * (1 + 1e-6) >= 0.3 / 1.3
+
+
+def test_long_boxes_have_no_false_bound():
+    sides = {"x_lower": Neumann(0.0), "x_upper": Neumann(0.0), "y_lower": Dirichlet(0.0)}
+    sides["y_upper"] = Dirichlet(0.0)
+    problem = DarcyProblem(1.0, 1.0, sides, dimension=2, lower=(0.0, 0.0), upper=(1.0, 1e5))
+    grid = problem.grid((16, 16))
+    values = np.ones((1, 16, 16))
+    found = certify_field(problem, Field(grid, values, ("pressure",)))
+    assert found.kind == "none"
+
+
+def test_far_from_any_solution():
+    """Values whose exponential overflows have no number; large ones a warning."""
+    problem = BratuProblem(1.0)
+    grid = problem.grid(8)
+    found = certify_field(problem, Field(grid, np.full((1, 8, 8), 800.0), ("u",)))
+    assert (found.kind, "not finite" in found.statement) == ("none", True)
+    small = certify_field(problem, Field(grid, np.full((1, 8, 8), 0.01), ("u",)))
+    assert "far from a solution" in small.statement
+    laplacian = draw("p_laplacian2d")
+    far = certify_field(
+        laplacian, Field(grid, np.random.default_rng(0).standard_normal((1, 8, 8)), ("u",))
+    )
+    assert "far from a solution" in far.statement
+
+
+def test_what_a_resonance_may_do_is_said():
+    closed = HelmholtzProblem(4.0, 1.0, {"all": Dirichlet(0.0)}, dimension=2)
+    grid = closed.grid(16)
+    found = certify_field(closed, Field(grid, np.ones((1, 16, 16)), ("u",)))
+    assert "by any factor" in found.statement
+    other = StructuredGrid((16, 16), upper=(2.0, 2.0))
+    with pytest.raises(InputError, match="not the problem's"):
+        certify_field(closed, Field(other, np.ones((1, 16, 16)), ("u",)))
+
+
+def test_wider_stencils_get_wider_ghosts():
+    class Wide(BratuProblem):
+        stencil_width = 2
+
+        def nonlinear_system(self, block):
+            assert block.width == 2
+            narrow = GridBlock.whole(block.grid)
+            system = super().nonlinear_system(narrow)
+            inner = (slice(None), *(slice(1, -1),) * block.dimension)
+            return replace(
+                system,
+                residual=lambda u: system.residual(u[inner]),
+                jacobian=lambda u: system.jacobian(u[inner]),
+            )
+
+    grid = BratuProblem(2.0).grid(8)
+    field = Field(grid, 0.1 * np.ones((1, 8, 8)), ("u",))
+    one, two = certify_field(BratuProblem(2.0), field), certify_field(Wide(2.0), field)
+    assert one.upper == two.upper
+
+
+@pytest.mark.petsc
+def test_samples_without_an_estimate_are_counted():
+    problem = BratuProblem(2.0)
+    grid = problem.grid(12)
+    exact = solve(problem, mesh=grid, solver_parameters=TIGHT).on(grid).values
+    predictions = np.stack([1.1 * exact, 50.0 * exact])
+    found, remark = certified_errors(
+        [problem] * 2, predictions, np.stack([exact] * 2), grid, ("u",)
+    )
+    assert found.num_samples == 1
+    assert 0.8 < found.mean_effectivity < 1.2
+    assert "no certificate for 1 of 2 samples" in remark

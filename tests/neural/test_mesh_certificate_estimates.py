@@ -10,9 +10,9 @@ from meshes.field import Field
 from neural.certificates import certify_on_mesh
 from neural.certificates.finite_elements import energy_error_on_mesh
 from pdesolve import get_family, sample_generator, solve
-from pdesolve.problems.boundary import Dirichlet, Robin
+from pdesolve.problems.boundary import Dirichlet, Neumann, Robin
 from pdesolve.problems.darcy import DarcyProblem
-from pdesolve.problems.nonlinear_elliptic import BratuProblem
+from pdesolve.problems.nonlinear_elliptic import BratuProblem, OneSidedReactionProblem
 
 pytestmark = [pytest.mark.torch, pytest.mark.firedrake]
 SLOW = pytest.mark.slow
@@ -115,8 +115,10 @@ def test_what_is_refused():
     problem = draw("elasticity2d")
     grid = problem.grid(4)
     names = ("displacement_x", "displacement_y")
+    one = Field(grid, np.ones((1, 4, 4)), names[:1])
+    assert "no channel 'displacement_y'" in certify_on_mesh(problem, one, (4, 4)).statement
     with pytest.raises(InputError, match="lacks 'displacement_y'"):
-        certify_on_mesh(problem, Field(grid, np.ones((1, 4, 4)), names[:1]), (4, 4))
+        energy_error_on_mesh(problem, one, one, (4, 4))
     with pytest.raises(InputError, match="not finite"):
         certify_on_mesh(problem, Field(grid, np.full((2, 4, 4), np.inf), names), (4, 4))
     with pytest.raises(InputError, match="no values at points"):
@@ -126,6 +128,35 @@ def test_what_is_refused():
     assert "in time" in certify_on_mesh(heat, field, (4, 4)).statement
     with pytest.raises(InputError, match="in time"):
         energy_error_on_mesh(heat, field, field, (4, 4))
+
+
+def test_constants_that_the_equations_do_not_see_do_not_count():
+    problem = draw("lid_driven_cavity")
+    grid = problem.grid(6)
+    values = 0.1 * np.random.default_rng(0).standard_normal((3, 6, 6))
+    names = ("velocity_x", "velocity_y", "pressure")
+    shifted = values + np.array([0.0, 0.0, 50.0])[:, None, None]
+    one, two = (
+        certify_on_mesh(problem, Field(grid, part, names), (6, 6)).upper
+        for part in (values, shifted)
+    )
+    assert two == pytest.approx(one, rel=1e-6)
+
+
+def test_values_that_overflow_have_no_number():
+    problem = BratuProblem(1.0)
+    grid = problem.grid(4)
+    found = certify_on_mesh(problem, Field(grid, np.full((1, 4, 4), 800.0), ("u",)), (4, 4))
+    assert (found.kind, "not finite" in found.statement) == ("none", True)
+
+
+def test_a_reaction_with_robin_sides_is_estimated():
+    """They may give instead of take."""
+    sides = {"x_lower": Dirichlet(0.0), "x_upper": Robin(-0.9, 0.0)}
+    sides |= {"y_lower": Neumann(0.0), "y_upper": Neumann(0.0)}
+    problem = OneSidedReactionProblem(1.0, 1.0, sides)
+    field = Field(problem.grid(4), np.full((1, 4, 4), 0.1), ("u",))
+    assert certify_on_mesh(problem, field, (4, 4)).kind == "estimate"
 
 
 def test_far_from_any_solution():

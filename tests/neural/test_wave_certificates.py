@@ -106,12 +106,36 @@ def test_where_there_is_none():
     assert (rest.kind, "at rest" in rest.statement) == ("none", True)
 
 
+def test_waves_that_alternate_count():
+    """The solver lets them stand still; a frame that has them is off."""
+    problem, grid, frames = solved("wave1d", 32)
+    frames = frames.copy()
+    frames[-1, 0] += 0.1 * (-1.0) ** np.arange(32)
+    assert certify_waves(problem, grid, problem.times, frames).upper > 0.01
+
+
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [
+        (WaveProblem(1.0, boundary_conditions={"all": Dirichlet(0.0)}, dimension=1), "one speed"),
+        (WaveProblem(lambda x: 1.0 + x[0] ** 2, dimension=1), "one speed"),
+        (WaveProblem(-1.0, dimension=1), "positive"),
+        (WaveProblem(1.0, dimension=1, upper=(2.0,)), "not the problem's"),
+    ],
+)
+def test_other_problems_are_refused(problem, message):
+    grid = WaveProblem(1.0, dimension=1).grid(8)
+    with pytest.raises(InputError, match=message):
+        certify_waves(problem, grid, (0.0, 1.0), np.ones((2, 2, 8)))
+
+
 @pytest.mark.parametrize(
     ("frames", "times", "known", "message"),
     [
         (np.zeros((3, 1, 8)), (0, 1, 2), 1, "displacement and velocity"),
         (np.zeros((3, 2, 8)), (0, 2, 1), 1, "increasing times"),
         (np.zeros((3, 2, 8)), (0, 1), 1, "increasing times"),
+        (np.zeros((3, 2, 8)), (0, 1, np.inf), 1, "finite, increasing times"),
         (np.zeros((3, 2, 8)), (0, 1, 2), 3, "num_known=3"),
         (np.full((3, 2, 8), np.nan), (0, 1, 2), 1, "not finite"),
     ],
