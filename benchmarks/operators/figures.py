@@ -83,13 +83,14 @@ def _of_model(name: str, folder: Path) -> Table:
 def _full_size(folder: Path) -> Iterator[tuple[str, str, str, str]]:
     """Data, model, error in per cent and words of each run of ``full_size``."""
     places = {"Darcy 85²": DARCY, "Navier–Stokes 10⁻⁵": VORTICITY}
-    models = {"FNO": "fno", "LSM": "lsm", "Transolver": "transolver"}
+    models = {"FNO": "fno", "LSM": "lsm", "U-Net": "unet", "Transolver": "transolver"}
     for device in ("cuda", "cpu"):
         _, rows = _read(folder, f"full_size_{device}")
         for case, _, epochs, _, error, *_ in rows:
             data, model, *_ = case.split(", ")
             if data in places:
-                how = f"{case}, {epochs} epochs, {device}; `full_size`"
+                length = "" if f"{epochs} epochs" in case else f", {epochs} epochs"
+                how = f"{case}{length}, {device}; `full_size`"
                 yield places[data], models[model], f"{100 * float(error):.2f}", how
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -78,3 +79,15 @@ def test_what_is_kept_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(losses, "train_on_darcy", never)
     assert losses.run(**settings).rows[0][:-1] == first.rows[0][:-1]
+
+
+def test_pages_of_models_find_every_case_at_full_size(tmp_path: Path) -> None:
+    """Also new ones: each row is on its model's page."""
+    cases = importlib.import_module("benchmarks.operators.full_size").CASES
+    for device, rows in cases.items():
+        contents = {"title": "", "rows": [[one.name, 1, 10, 1.0, 0.01] for one in rows]}
+        (tmp_path / f"full_size_{device}.json").write_text(json.dumps(contents))
+    tables = importlib.import_module("benchmarks.operators.figures").run(tmp_path).tables
+    shown = [row[3] for table in tables for row in table.rows if "full_size" in row[3]]
+    expected = [one for rows in cases.values() for one in rows if "Burgers" not in one.name]
+    assert len(shown) == len(expected)
