@@ -53,9 +53,10 @@ class TurbulentVorticity:
     """Vorticity of a random flow with the energy spectrum of McWilliams (1984).
 
     The stream function's Fourier coefficients are independent and Gaussian with
-    E|ψ̂(k)|² ∝ |k|^−2 / (1 + (|k|/k₀)⁴), so that the energy in a ring of wavenumbers is
-    E(k) ∝ k / (1 + (k/k₀)⁴). Each draw is scaled to one kinetic energy ½⟨|u|²⟩. Modes with
-    |k| above `largest_wavenumber` are left out; a draw does not depend on any grid.
+    E|ψ̂(k)|² ∝ |k|^−2 / (1 + (|k|/k₀)⁴)^m, so that the energy in a ring of wavenumbers is
+    E(k) ∝ k / (1 + (k/k₀)⁴)^m, with m = 1 in the publication. Each draw is scaled to one
+    kinetic energy ½⟨|u|²⟩. Modes with |k| above `largest_wavenumber` are left out; a draw
+    does not depend on any grid.
 
     Parameters
     ----------
@@ -67,6 +68,8 @@ class TurbulentVorticity:
         In the same units.
     length
         Side of the square box.
+    steepness
+        m. With 2 the spectrum falls as k^−7 in place of k^−3: a smooth flow.
 
     References
     ----------
@@ -85,15 +88,17 @@ class TurbulentVorticity:
     energy: float = 0.5
     largest_wavenumber: int = 40
     length: float = 2 * np.pi
+    steepness: int = 1
 
     def __post_init__(self) -> None:
         for name in ("peak", "energy", "length"):
             value = getattr(self, name)
             if not (is_finite_number(value) and value > 0):
                 raise InputError(f"{name}={value!r} must be positive and finite")
-        largest = self.largest_wavenumber
-        if isinstance(largest, bool) or not isinstance(largest, int) or largest < 1:
-            raise InputError(f"largest_wavenumber={largest!r} must be a positive integer")
+        for name in ("largest_wavenumber", "steepness"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"{name}={value!r} must be a positive integer")
 
     @cached_property
     def _white(self) -> GaussianRandomField:
@@ -115,7 +120,8 @@ class TurbulentVorticity:
         k = self._wavenumbers
         inside = k <= self.largest_wavenumber
         scale = np.zeros_like(k)
-        spectrum = k[inside] ** 2 / (1 + (k[inside] / self.peak) ** 4)  # of the vorticity
+        bend = 1 + (k[inside] / self.peak) ** 4
+        spectrum = k[inside] ** 2 / bend**self.steepness  # of the vorticity
         scale[inside] = np.sqrt(spectrum) / self._white.amplitudes()[inside]
         unscaled = RandomFieldSample(self._white, draw.coefficients * scale)
         factor = np.sqrt(self.energy / self.kinetic_energy(unscaled))
@@ -130,7 +136,8 @@ class TurbulentVorticity:
         """Plain values for a data card."""
         return {
             "kind": "vorticity of a random flow",
-            "energy spectrum": "k / (1 + (k / k0)^4)",
+            "energy spectrum": "k / (1 + (k / k0)^4)"
+            + (f"^{self.steepness}" if self.steepness > 1 else ""),
             "k0": self.peak,
             "kinetic energy": self.energy,
             "largest wavenumber": self.largest_wavenumber,

@@ -220,8 +220,8 @@ class NavierStokesFamily(FlowFamily):
 class DecayingTurbulenceFamily(FlowFamily):
     """Decaying turbulence from a random flow in [0, 2π]².
 
-    ∂ω/∂t + u·∇ω = −ν (−Δ)^p ω. The initial energy spectrum is k / (1 + (k / peak)⁴) and the
-    initial kinetic energy E = ½⟨|u|²⟩ = 0.5, see :class:`TurbulentVorticity`. As in the
+    ∂ω/∂t + u·∇ω = −ν (−Δ)^p ω. The initial energy spectrum is k / (1 + (k / peak)⁴) by default,
+    and the initial kinetic energy E = ½⟨|u|²⟩ = 0.5, see :class:`TurbulentVorticity`. As in the
     reference, hyperviscosity (p = 2) confines the dissipation to the shortest waves: once
     these have decayed, E is nearly constant while the enstrophy Z = ½⟨ω²⟩ goes on
     falling. With p = 1, dE/dt = −2 ν Z.
@@ -234,10 +234,12 @@ class DecayingTurbulenceFamily(FlowFamily):
         p.
     final_time, num_times, velocity, name
         As in :class:`FlowFamily`.
-    peak
-        Wavenumber k₀ of the spectrum.
+    peak, steepness
+        Wavenumber k₀ and power m of the spectrum E(k) ∝ k / (1 + (k/k₀)⁴)^m of the initial flow.
+    energy
+        Its kinetic energy ½⟨|u|²⟩ in m²/s².
     largest_wavenumber
-        Modes above are left out of the initial flow.
+        Modes above are left out of it.
 
     References
     ----------
@@ -258,6 +260,8 @@ class DecayingTurbulenceFamily(FlowFamily):
     peak: float = 6.0
     largest_wavenumber: int = 40
     viscosity_order: int = 2  # type: ignore[misc]
+    steepness: int = 1
+    energy: float = 0.5
 
     default_shape: ClassVar[tuple[int, ...]] = (128, 128)  # type: ignore[misc]
     side: ClassVar[float] = 2 * math.pi
@@ -270,7 +274,9 @@ class DecayingTurbulenceFamily(FlowFamily):
     @cached_property
     def parameters(self) -> ParameterSpace:  # type: ignore[override]
         """The initial vorticity."""
-        flow = TurbulentVorticity(self.peak, 0.5, self.largest_wavenumber, self.side)
+        flow = TurbulentVorticity(
+            self.peak, self.energy, self.largest_wavenumber, self.side, self.steepness
+        )
         return ParameterSpace(
             (FieldParameter("initial_vorticity", flow, "s^-1", "vorticity at t = 0"),)
         )

@@ -146,8 +146,10 @@ def test_taylor_green_decays_as_the_exact_solution():
     np.testing.assert_allclose(trajectory.history["energy"], energy)
 
 
-def test_turbulence_has_mc_williams_spectrum_and_energy():
-    flow = TurbulentVorticity(largest_wavenumber=30)
+@pytest.mark.parametrize(("peak", "energy_of_flow", "steepness"), [(6.0, 0.5, 1), (4.0, 0.25, 2)])
+def test_turbulence_has_its_spectrum_and_energy(peak, energy_of_flow, steepness):
+    """McWilliams' one, and a smoother one."""
+    flow = TurbulentVorticity(peak, energy_of_flow, 30, steepness=steepness)
     grid = StructuredGrid((64, 64), upper=2 * np.pi, periodic=(True, True), location="vertex")
     rng = np.random.default_rng(0)
     k = np.fft.fftfreq(64, 1 / 64)
@@ -156,9 +158,10 @@ def test_turbulence_has_mc_williams_spectrum_and_energy():
     for _ in range(100):
         w = np.fft.fft2(flow.sample(rng).on(grid)) / 64**2
         energy += 0.5 * np.abs(w) ** 2 / np.where(total > 0, total, 1) ** 2 / 100
-    assert energy.sum() == pytest.approx(0.5, rel=1e-12)
-    expected = np.where((total > 0) & (total <= 30), 1 / (1 + (total / 6.0) ** 4), 0.0)
-    expected *= 0.5 / expected.sum()  # E(k) over the 2πk modes of a ring
+    assert energy.sum() == pytest.approx(energy_of_flow, rel=1e-12)
+    shape = 1 / (1 + (total / peak) ** 4) ** steepness
+    expected = np.where((total > 0) & (total <= 30), shape, 0.0)
+    expected *= energy_of_flow / expected.sum()  # E(k) over the 2πk modes of a ring
     for ring in range(4, 30):
         inside = np.round(total) == ring
         assert energy[inside].sum() == pytest.approx(expected[inside].sum(), rel=0.15), ring
@@ -268,6 +271,8 @@ def test_torch_gives_the_same_with_gradients():
         (lambda: get_family("navier_stokes2d", final_time=-1.0), "final_time=-1.0 must be"),
         (lambda: get_family("decaying_turbulence2d", peak=0.0), "peak=0.0 must be positive"),
         (lambda: get_family("decaying_turbulence2d", viscosity_order=0), "viscosity_order=0 must"),
+        (lambda: get_family("decaying_turbulence2d", steepness=0), "steepness=0 must be a"),
+        (lambda: get_family("decaying_turbulence2d", energy=-0.5), "energy=-0.5 must be positive"),
         (lambda: get_family("taylor_green2d", wavenumber=0), "wavenumber=0 must be a positive"),
         (lambda: VorticityProblem(0.0, drag=-1.0), "drag=-1.0 must be finite and not negative"),
         (lambda: VorticityProblem(0.0, input_names=("w",)), "there is no input 'w'"),
