@@ -10,12 +10,12 @@ import numpy as np
 
 from meshes.errors import InputError
 from meshes.field import Field
+from neural.certificates._firedrake_dual import residual_size, riesz_representative
 from neural.certificates._firedrake_norms import Posed, posed
 from neural.certificates.certificate import Certificate
 from pdesolve.fem._firedrake import firedrake, raise_together
 from pdesolve.fem._firedrake_data import node_coordinates
 from pdesolve.fem._firedrake_forms import LinearForm, NonlinearForm
-from pdesolve.fem._firedrake_linear import LinearFormSolver
 from pdesolve.fem._firedrake_state import channel_names
 from pdesolve.problems.base import Problem
 from pdesolve.problems.helmholtz import HelmholtzProblem
@@ -179,34 +179,22 @@ def _residual(found: Posed, values: Any) -> tuple[Any, Any, tuple[float, float]]
     form = found.form
     if isinstance(form, LinearForm):
         load, residual = form.linear, form.linear - firedrake.action(form.bilinear, values)
-        return residual, form.bilinear, (_vector_norm(form, residual), _vector_norm(form, load))
+        return residual, form.bilinear, (residual_size(form, residual), residual_size(form, load))
     form.state.assign(0.0)
-    load_size = _vector_norm(form, form.residual)
+    load_size = residual_size(form, form.residual)
     form.state.assign(values)
     derivative = form.jacobian or firedrake.derivative(form.residual, form.state)
-    return -form.residual, derivative, (_vector_norm(form, form.residual), load_size)
-
-
-def _vector_norm(form: Any, functional: Any) -> float:
-    zero = [condition.reconstruct(g=0) for condition in form.boundary_conditions]
-    with firedrake.assemble(functional, bcs=zero).dat.vec_ro as vector:
-        return float(vector.norm())
+    return -form.residual, derivative, (residual_size(form, form.residual), load_size)
 
 
 def _riesz(found: Posed, residual: Any, solver_parameters: Mapping[str, Any] | None) -> Any:
     """The z whose product in the norm with every w is r(w)."""
     trial, test = firedrake.TrialFunction(found.space), firedrake.TestFunction(found.space)
-    form = LinearForm(
+    return riesz_representative(
         found.norm(trial, test),
         residual,
-        tuple(condition.reconstruct(g=0) for condition in found.form.boundary_conditions),
-        found.form.names,
+        found.form.boundary_conditions,
+        solver_parameters,
+        names=found.form.names,
         solver_parameters=PARTS if found.mixed else {},
     )
-    riesz, result = LinearFormSolver(form, solver_parameters, "certificate_").solve()
-    if not result.converged:
-        raise InputError(
-            f"the Poisson problem of the certificate did not converge ({result.reason}); give "
-            "other solver_parameters, such as {'pc_type': 'lu', 'ksp_type': 'preonly'}"
-        )
-    return riesz

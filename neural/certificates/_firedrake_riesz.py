@@ -9,11 +9,11 @@ import numpy as np
 
 from meshes.errors import InputError
 from meshes.field import Field
+from neural.certificates._firedrake_dual import residual_size, riesz_representative
 from neural.certificates.certificate import Certificate
 from pdesolve.fem._firedrake import communicator, firedrake, raise_together, ufl
 from pdesolve.fem._firedrake_data import node_coordinates
 from pdesolve.fem._firedrake_forms import FormContext, LinearForm
-from pdesolve.fem._firedrake_linear import LinearFormSolver
 from pdesolve.fem._firedrake_meshes import NamedMesh, named_mesh
 from pdesolve.problems.darcy import DarcyProblem
 
@@ -110,21 +110,14 @@ def _riesz(
 ) -> Any:
     """The z with ∫ ∇z·∇w = r(w) for all w that vanish on the Dirichlet sides."""
     trial, test = firedrake.TrialFunction(space), firedrake.TestFunction(space)
-    poisson = LinearForm(
+    return riesz_representative(
         ufl.inner(ufl.grad(trial), ufl.grad(test)) * ufl.dx,
         residual,
-        tuple(condition.reconstruct(g=0) for condition in form.boundary_conditions),
+        form.boundary_conditions,
+        solver_parameters,
         null_space=form.null_space,
         finish=form.finish,
     )
-    solver = LinearFormSolver(poisson, solver_parameters, "certificate_")
-    riesz, result = solver.solve()
-    if not result.converged:
-        raise InputError(
-            f"the Poisson problem of the certificate did not converge ({result.reason}); give "
-            "other solver_parameters, such as {'pc_type': 'lu', 'ksp_type': 'preonly'}"
-        )
-    return riesz
 
 
 def _range(form: LinearForm, problem: DarcyProblem, comm: Any) -> tuple[float, float]:
@@ -140,9 +133,5 @@ def _range(form: LinearForm, problem: DarcyProblem, comm: Any) -> tuple[float, f
 
 def _relative_residual(form: LinearForm, residual: Any) -> float:
     """‖r‖₂ / ‖b‖₂ of the assembled vectors."""
-    zero = [condition.reconstruct(g=0) for condition in form.boundary_conditions]
-    sizes = []
-    for functional in (residual, form.linear):
-        with firedrake.assemble(functional, bcs=zero).dat.vec_ro as vector:
-            sizes.append(float(vector.norm()))
+    sizes = [residual_size(form, functional) for functional in (residual, form.linear)]
     return sizes[0] / sizes[1] if sizes[1] > 0 else sizes[0]

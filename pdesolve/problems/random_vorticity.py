@@ -120,8 +120,14 @@ class TurbulentVorticity:
         k = self._wavenumbers
         inside = k <= self.largest_wavenumber
         scale = np.zeros_like(k)
-        bend = 1 + (k[inside] / self.peak) ** 4
-        spectrum = k[inside] ** 2 / bend**self.steepness  # of the vorticity
+        with np.errstate(over="ignore"):  # refused below
+            bend = 1 + (k[inside] / self.peak) ** 4
+            spectrum = k[inside] ** 2 / bend**self.steepness  # of the vorticity
+        if not spectrum.max() > 1e-200:
+            raise InputError(
+                f"peak={self.peak!r} and steepness={self.steepness} leave no flow: the spectrum "
+                "vanishes in floating point; take a larger peak or a smaller steepness"
+            )
         scale[inside] = np.sqrt(spectrum) / self._white.amplitudes()[inside]
         unscaled = RandomFieldSample(self._white, draw.coefficients * scale)
         factor = np.sqrt(self.energy / self.kinetic_energy(unscaled))

@@ -167,6 +167,11 @@ def test_turbulence_has_its_spectrum_and_energy(peak, energy_of_flow, steepness)
         assert energy[inside].sum() == pytest.approx(expected[inside].sum(), rel=0.15), ring
 
 
+def test_a_spectrum_that_vanishes_is_refused():
+    with pytest.raises(InputError, match="leave no flow"):
+        TurbulentVorticity(1e-30, steepness=3).sample(np.random.default_rng(0))
+
+
 def test_energy_is_nearly_kept_and_enstrophy_falls():
     problem = problem_of("decaying_turbulence2d", final_time=6.0, num_times=7)
     history = evolve(problem, mesh=96).history
